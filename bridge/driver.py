@@ -1,0 +1,197 @@
+"""
+What a driver must be, and what it is given.
+
+Protocols, not base classes: nothing is inherited by accident, and a simulator need not inherit at
+all. What a platform cannot do is the default; a driver claims what it can. This is the only place
+below the drivers that names aiohttp.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+import aiohttp
+from multidict import CIMultiDictProxy
+
+from bridge.clock import Clock
+from bridge.errors import Indeterminate, Transient
+from bridge.model import (
+    AddressForm,
+    Capabilities,
+    ConversationId,
+    Finding,
+    Inbound,
+    InboundRequest,
+    InboundResponse,
+    InstanceId,
+    Outgoing,
+    Receipt,
+)
+
+Settings = Mapping[str, Any]
+"""
+One instance's own keys of config.json: valid by its schema, defaults filled in, secrets resolved,
+``"format": "duration"`` as seconds (float), ``"format": "size"`` as bytes (int).
+"""
+
+MAX_ANSWER = 1 << 20
+"""Bytes of an answer that are read; a platform's answer is far smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a platform's API answered, as a value."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """
+    All that a driver may use of the world.
+
+    A driver opens no HTTP session, reads no clock, keeps no schedule of its own and writes no log.
+
+    ``http`` is a session of this instance alone: a shared pool would let one hanging platform starve
+    the others. ``random`` is seeded, so that a test can repeat a run. ``report`` counts a closed word
+    under ``msgbridge_driver_events_total{instance,event}``.
+    """
+
+    http: aiohttp.ClientSession
+    clock: Clock
+    random: random.Random = field(default_factory=random.Random)
+    report: Callable[[str], None] = lambda _event: None
+
+    async def request(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str]
+    ) -> Answer:
+        """
+        One exchange with a platform, without redirects, within the instance's ``send_timeout``.
+
+        Raises `Transient` when the connection could not be made (nothing was sent) and
+        `Indeterminate` when it broke or timed out afterwards. No message names the URL: it may
+        hold a secret.
+        """
+        try:
+            async with self.http.request(
+                method, url, data=body or None, headers=headers, allow_redirects=False
+            ) as response:
+                content = await response.content.read(MAX_ANSWER)
+                while not response.content.at_eof() and len(content) < MAX_ANSWER:
+                    content += await response.content.read(MAX_ANSWER - len(content))
+                return Answer(response.status, response.headers, content)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
+            reason = getattr(e, "os_error", None) or "timed out"
+            raise Transient(f"could not connect: {reason}", reason="connect_failed") from e
+        except (aiohttp.ClientError, TimeoutError) as e:
+            raise Indeterminate(f"no answer: {type(e).__name__}", reason="no_answer") from e
+
+
+class Driver(Protocol):
+    """One configured account of one platform."""
+
+    @property
+    def instance(self) -> InstanceId: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Post once. Raises a `DeliveryError`; never retries, never logs and returns."""
+        ...
+
+    async def probe(self) -> Sequence[Finding]:
+        """Prove that the credentials work, without posting anything."""
+        ...
+
+
+@runtime_checkable
+class Webhook(Protocol):
+    """A platform that calls us. No I/O and no waiting in any of the three."""
+
+    def verify(self, request: InboundRequest) -> None:
+        """Who sent it? Raises `Unverified`."""
+        ...
+
+    def normalize(self, request: InboundRequest) -> Inbound:
+        """Raises `Malformed`, `Forbidden`, or `Unsupported` for what is acknowledged and counted."""
+        ...
+
+    def reply(
+        self, request: InboundRequest, inbound: Inbound, *, now: datetime, nonce: str
+    ) -> InboundResponse:
+        """The answer once everything in ``inbound`` is durable."""
+        ...
+
+
+@runtime_checkable
+class MediaSource(Protocol):
+    """A platform whose attachments come as references that only it can open."""
+
+    async def public_url(self, ref: str) -> str | None:
+        """
+        A URL that anybody may open for a while; None where the URL would hold a secret.
+
+        Raises a `DeliveryError`: `Refused` for a reference that cannot be opened (any more).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where an instance wants to be called: a port and a path."""
+
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """
+    Something about one instance's settings that its schema cannot say.
+
+    ``path`` leads from the instance's settings to the place; ``warning`` does not stop the daemon.
+    The texts are message ids in English, ``args`` fill their ``{names}``.
+    """
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+    hint: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+    warning: bool = False
+
+
+def _no_complaints(_settings: Settings) -> Iterable[Complaint]:
+    return ()
+
+
+def _never_listens(_settings: Settings) -> Listen | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverSpec:
+    """
+    A platform's front door: everything that the core knows of it.
+
+    ``schema`` is the JSON Schema of one instance's own keys; ``secrets`` names those that are masked
+    everywhere and may be secret references; ``addresses`` says how its conversations are written in
+    rules.json, ``form_of`` the name of the address form that a conversation id belongs to.
+    """
+
+    platform: str
+    schema: Mapping[str, Any]
+    secrets: frozenset[str]
+    addresses: Callable[[Settings], tuple[AddressForm, ...]]
+    form_of: Callable[[ConversationId], str]
+    open: Callable[[InstanceId, Settings, Toolbox], AbstractAsyncContextManager[Driver]]
+    check: Callable[[Settings], Iterable[Complaint]] = _no_complaints
+    listen: Callable[[Settings], Listen | None] = _never_listens

@@ -1,0 +1,142 @@
+"""
+JSON from outside: walk freely, tame before use.
+
+Walking never fails; taming does, and says where: ``$.text.content: wanted text, got null``.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from bridge.errors import Malformed
+
+_ABSENT = object()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_DIGITS = 20
+_SHOWN = 40
+# Lone surrogates survive JSON but not encoding; NUL and the other controls survive neither a
+# terminal nor SQLite tools. Newline and tab are text.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_BIDI_OR_BREAK = re.compile("[\t\n\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean_text(text: str) -> str:
+    """``text`` without what breaks encodings, terminals and logs; CR LF becomes LF."""
+    if text.isprintable():  # isprintable() is false for surrogates and controls, true for CJK
+        return text
+    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def clean_name(name: str) -> str:
+    """A name on one line, without direction overrides: it stands before other people's text."""
+    if name.isprintable():
+        return name.strip()
+    return _BIDI_OR_BREAK.sub(" ", clean_text(name)).strip()
+
+
+class Wild:
+    """A value that we did not make. It can be walked, but not used, until it is tamed."""
+
+    __slots__ = ("_parent", "_step", "_value")
+
+    def __init__(self, value: object, parent: "Wild | None" = None, step: str | int = "$") -> None:
+        self._value = value
+        self._parent = parent
+        self._step = step
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Raises `Malformed` for anything that is not one JSON value in UTF-8."""
+        try:
+            return cls(json.loads(body.decode("utf-8"), parse_constant=_no_constant))
+        except (ValueError, RecursionError) as e:
+            raise Malformed(f"not JSON: {e}") from e
+
+    def __getitem__(self, key: str) -> "Wild":
+        value = self._value
+        return Wild(value.get(key, _ABSENT) if type(value) is dict else _ABSENT, self, key)
+
+    def __iter__(self) -> Iterator["Wild"]:
+        """The items of a list; none if there is no list."""
+        items = self._value if isinstance(self._value, list) else []
+        return (Wild(item, self, i) for i, item in enumerate(items))
+
+    @property
+    def path(self) -> str:
+        """Where this value stands, like ``$.text.content``."""
+        if self._parent is None:
+            return str(self._step)
+        step = f"[{self._step}]" if isinstance(self._step, int) else f".{self._step}"
+        return self._parent.path + step
+
+    @property
+    def missing(self) -> bool:
+        """Absent, or ``null``."""
+        return self._value is _ABSENT or self._value is None
+
+    @property
+    def is_text(self) -> bool:
+        return isinstance(self._value, str)
+
+    @property
+    def is_object(self) -> bool:
+        return isinstance(self._value, dict)
+
+    def text(self, default: str | None = None) -> str:
+        """A text, cleaned of what cannot be encoded or printed."""
+        if isinstance(self._value, str):
+            return clean_text(self._value)
+        if default is not None and self.missing:
+            return default
+        raise self._wanted("text")
+
+    def name(self, default: str | None = None) -> str:
+        """A text that a person chose to be called by: one line, no direction marks."""
+        return clean_name(self.text(default))
+
+    def identifier(self) -> str:
+        """A text that names something: never empty, never altered."""
+        if isinstance(self._value, str) and self._value and self._value.isprintable():
+            return self._value
+        raise self._wanted("an identifier")
+
+    def number(self, default: int | None = None) -> int:
+        """A whole number; platforms write it with and without quotes."""
+        match self._value:
+            case bool():
+                raise self._wanted("a whole number")
+            case int() as n:
+                return n
+            case str() as s if s.isascii() and s.isdecimal() and len(s) <= _MAX_DIGITS:
+                return int(s)
+        if default is not None and self.missing:
+            return default
+        raise self._wanted("a whole number")
+
+    def flag(self, default: bool = False) -> bool:
+        """True or false; platforms write it with and without quotes."""
+        if isinstance(self._value, bool):
+            return self._value
+        if self._value in ("true", "false"):
+            return self._value == "true"
+        if self.missing:
+            return default
+        raise self._wanted("true or false")
+
+    def time(self) -> datetime:
+        """A moment, given in milliseconds since 1970."""
+        milliseconds = self.number()
+        try:
+            return _EPOCH + timedelta(milliseconds=milliseconds)
+        except OverflowError:
+            raise self._wanted("a time in milliseconds") from None
+
+    def _wanted(self, what: str) -> Malformed:
+        got = "nothing" if self._value is _ABSENT else json.dumps(self._value)[:_SHOWN]
+        return Malformed(f"{self.path}: wanted {what}, got {got}")
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
