@@ -1,0 +1,192 @@
+"""
+From an envelope and a plan to what is posted. Pure, and repeatable: a message of several parts that
+was interrupted is cut again at the same places, whatever the time and the links are by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from bridge.model import (
+    Attachment,
+    AttachmentKind,
+    AttachmentMode,
+    Capabilities,
+    Delivery,
+    Envelope,
+    EventKind,
+    MessageId,
+    Outgoing,
+    Plan,
+    Support,
+    TextFormat,
+)
+from bridge.template import compile_template
+from bridge.text import split
+from bridge.transform import compile_step
+
+_QUOTED = 60
+
+_WORDS = {
+    "en": {
+        "late": "[written {time}] ",
+        "edited": "[edited] ",
+        "more": "…",
+        AttachmentKind.IMAGE: "[image not available: {why}]",
+        AttachmentKind.AUDIO: "[audio not available: {why}]",
+        AttachmentKind.VIDEO: "[video not available: {why}]",
+        AttachmentKind.FILE: "[file {name} not available: {why}]",
+    },
+    "zh": {
+        "late": "[写于 {time}] ",
+        "edited": "[已编辑] ",
+        "more": "…",
+        AttachmentKind.IMAGE: "[图片无法获取：{why}]",
+        AttachmentKind.AUDIO: "[音频无法获取：{why}]",
+        AttachmentKind.VIDEO: "[视频无法获取：{why}]",
+        AttachmentKind.FILE: "[文件 {name} 无法获取：{why}]",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """What the operator chose: the language of the bridge's own words, the zone of times."""
+
+    language: str = "en"
+    zone: tzinfo | None = None
+    late_after: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An attachment, and the note that stands for it if nobody can open it."""
+
+    attachment: Attachment
+    why_not: str = ""
+
+
+def text_of(envelope: Envelope, plan: Plan, *, platform: str, style: Style) -> str:
+    """The text of a message as the plan's template and transforms make it, without attachments."""
+    message = envelope.message
+    said = message.text
+    for step in plan.transform:
+        said = compile_step(step.pattern, step.replacement)(said)
+    template = compile_template(plan.template)
+    sender = envelope.sender
+    quote = message.quote
+    filled = template.fill(
+        {
+            "user": sender.display_name or sender.username or sender.id,
+            "nickname": sender.display_name,
+            "username": sender.username,
+            "user_id": sender.id,
+            "user_avatar": sender.avatar_url,
+            "platform": platform,
+            "instance_id": envelope.source.instance,
+            "from": envelope.conversation_title or envelope.source.conversation,
+            "title": envelope.conversation_title,
+            "msg": said,
+            "time": _clock_time(envelope.occurred_at, style) if "time" in template.fields else "",
+            "reply_to": _shortened(f"{quote.sender}: {quote.text}", style) if quote else "",
+        }
+    )
+    if envelope.kind is EventKind.EDIT:
+        filled = _WORDS[style.language]["edited"] + filled
+    return filled
+
+
+def render(
+    delivery: Delivery,
+    capabilities: Capabilities,
+    *,
+    platform: str,
+    style: Style,
+    now: datetime,
+    resolved: Sequence[Resolved] = (),
+    reply_to: MessageId | None = None,
+) -> tuple[Outgoing, ...]:
+    """
+    All parts of a delivery, in order; those that the platform already took are still among them.
+
+    ``platform`` is the source's. An attachment becomes its URL on a line of its own. The late mark
+    has its room reserved in every part, and links share a part with the text only where the whole
+    is one part: so neither can move a cut once ``delivery.parts`` are out.
+    """
+    envelope, plan = delivery.envelope, delivery.route.plan
+    text = text_of(envelope, plan, platform=platform, style=style)
+    if reply_to is None and envelope.message.quote and "{reply_to}" not in plan.template:
+        text = _quoted(envelope, style) + text
+    links, files = _attachments(plan.attachments, capabilities, resolved, style)
+    mark = ""
+    if (now - envelope.received_at).total_seconds() > style.late_after:
+        mark = _late_mark(envelope.occurred_at, style)
+
+    asked = plan.format or envelope.message.format
+    format_ = asked if asked in capabilities.formats else TextFormat.PLAIN
+    whole = mark + ("\n".join([text.rstrip(), *links]) if links else text)
+    if not delivery.parts and capabilities.measure(whole) <= capabilities.max_text:
+        texts: tuple[str, ...] = (whole,)
+    else:
+        room = capabilities.measure(_late_mark(envelope.occurred_at, style))
+        texts = split(text, capabilities.max_text - room, capabilities.measure, format_)
+        texts = (mark + texts[0], *texts[1:]) if texts else (mark.rstrip(),) if mark else ()
+        texts += split("\n".join(links), capabilities.max_text, capabilities.measure, format_)
+    last = len(texts)
+    return tuple(
+        Outgoing(
+            delivery.route.destination,
+            part,
+            f"{delivery.id}:{number}",
+            format_,
+            title=envelope.message.title or envelope.conversation_title,
+            buttons=envelope.message.buttons if number == last else (),
+            reply_to=reply_to if number == 1 else None,
+            attachments=files if number == last else (),
+            sender=envelope.sender,
+        )
+        for number, part in enumerate(texts, 1)
+    )
+
+
+def _attachments(
+    mode: AttachmentMode, capabilities: Capabilities, resolved: Sequence[Resolved], style: Style
+) -> tuple[list[str], tuple[Attachment, ...]]:
+    """The lines that stand for attachments, and those that are given to the driver as they are."""
+    if mode is AttachmentMode.DROP:
+        return [], ()
+    native = mode is AttachmentMode.UPLOAD and capabilities.attachments is Support.NATIVE
+    lines = []
+    files = []
+    for one in resolved:
+        if one.why_not:
+            note = _WORDS[style.language][one.attachment.kind]
+            lines.append(note.format(why=one.why_not, name=one.attachment.filename))
+        elif native:
+            files.append(one.attachment)
+        else:
+            lines.append(one.attachment.url)
+    return lines, tuple(files)
+
+
+def _quoted(envelope: Envelope, style: Style) -> str:
+    quote = envelope.message.quote
+    if quote is None or not quote.text:
+        return ""
+    who = f"{quote.sender}: " if quote.sender else ""
+    return f"> {_shortened(who + quote.text, style)}\n"
+
+
+def _shortened(text: str, style: Style) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _QUOTED else line[:_QUOTED] + _WORDS[style.language]["more"]
+
+
+def _late_mark(at: datetime, style: Style) -> str:
+    return _WORDS[style.language]["late"].format(time=_clock_time(at, style))
+
+
+def _clock_time(at: datetime, style: Style) -> str:
+    return f"{at.astimezone(style.zone):%m-%d %H:%M}"
