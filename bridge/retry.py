@@ -1,0 +1,59 @@
+"""How long to wait after a failure: the schedule of contract clause 6. The only importer of tenacity."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_chain, wait_fixed
+
+from bridge.clock import Clock
+from bridge.errors import Throttled, Transient
+
+SECONDS = (1, 2, 5, 15, 30, 60, 120, 300)
+"""The waits after the first, second, … failure; the last one repeats."""
+
+JITTER = 0.2
+LONGEST_RETRY_AFTER = 3600.0
+"""A platform may ask for more patience than this, but does not get it, in seconds."""
+
+_schedule = wait_chain(*(wait_fixed(seconds) for seconds in SECONDS))
+
+T = TypeVar("T")
+
+
+def wait_after(failures: int, rng: random.Random, retry_after: float | None = None) -> float:
+    """
+    Seconds to wait after the ``failures``-th failure in a row (counted from 1).
+
+    What the platform asked for wins, within `LONGEST_RETRY_AFTER`.
+    """
+    if retry_after is not None:
+        return min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
+    state = RetryCallState(_nothing, None, (), {})
+    state.attempt_number = max(failures, 1)
+    return _schedule(state) * rng.uniform(1 - JITTER, 1 + JITTER)
+
+
+async def few_times(call: Callable[[], Awaitable[T]], clock: Clock, *, attempts: int = 3) -> T:
+    """
+    Call again after a second, and after two more, while the platform is merely unable or busy.
+
+    Raises what the last call raised. For what a message can do without: its lane waits meanwhile.
+    """
+    return await _few(clock, attempts)(call)
+
+
+def _few(clock: Clock, attempts: int) -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type((Transient, Throttled)),
+        stop=stop_after_attempt(attempts),
+        wait=_schedule,
+        sleep=clock.sleep,
+        reraise=True,
+    )
+
+
+_nothing = AsyncRetrying()

@@ -1,0 +1,454 @@
+"""Lanes and couriers in virtual time, against the model of the journal."""
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from bridge.journal.memory import MemoryJournal
+
+from bridge.courier import Courier, Outlet
+from bridge.delivery import GRACE, IN_ALL, PER_LANE, Lanes
+from bridge.errors import Broken, Indeterminate, Refused, Scope, Throttled, Transient
+from bridge.gates import PROBE_EVERY, Gate
+from bridge.limits import Limiter
+from bridge.metrics import Metrics
+from bridge.model import (
+    Attachment,
+    AttachmentKind,
+    EventKind,
+    RateLimit,
+    Status,
+)
+from bridge.render import Style
+from tests.builders import a_message, a_route, an_envelope
+from tests.clock import VirtualClock, run_virtual
+from tests.loopback import Loopback
+
+
+@dataclass
+class Bridge:
+    """The far half of the corridor: journal, lanes, and a scripted platform ``there``."""
+
+    clock: VirtualClock
+    journal: MemoryJournal
+    there: Loopback
+    lanes: Lanes
+    tasks: asyncio.TaskGroup
+    said: int = 0
+
+    async def say(self, text, *, to="there/room", **more):
+        """Accept a message for ``to`` as the ingress would."""
+        self.said += 1
+        envelope = an_envelope(text, id=f"m{self.said}", received_at=self.clock.now(), **more)
+        acceptance = await self.journal.accept(envelope, [a_route(to, template="{msg}")])
+        self.lanes.offer(acceptance.deliveries)
+        return acceptance.deliveries[0]
+
+    async def settled(self):
+        """Wait until no lane has work."""
+        while len(self.lanes):
+            await asyncio.sleep(1)
+
+    async def row(self, delivery):
+        """How a delivery stands in the journal."""
+        for status in Status:
+            if found := await self.journal.rows(status, delivery_id=delivery.id):
+                return found[0]
+        raise AssertionError(f"no trace of {delivery.id}")
+
+
+@asynccontextmanager
+async def a_bridge(*script, journal=None, limit=None, **outlet):
+    clock = VirtualClock()
+    journal = journal or MemoryJournal(clock=clock)
+    there = Loopback(script=list(script))
+    limiter = Limiter("there", limit, journal, clock) if limit else None
+    outlets = {
+        there.instance: Outlet(
+            driver=there,
+            platform="loopback",
+            style=Style(late_after=1e9),
+            gate=Gate(clock),
+            limiter=limiter,
+            **outlet,
+        )
+    }
+    metrics = Metrics("test")
+    courier = Courier(
+        journal=journal, outlets=outlets, clock=clock, metrics=metrics, random=random.Random(1)
+    )
+    lanes = Lanes(journal, courier, clock, metrics)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(lanes.run())
+        await lanes.ready.wait()
+        yield Bridge(clock, journal, there, lanes, tasks)
+        lanes.stop()
+
+
+def scenario(function):
+    """A test in virtual time."""
+
+    def test():
+        run_virtual(function())
+
+    test.__name__ = function.__name__
+    test.__doc__ = function.__doc__
+    return test
+
+
+@scenario
+async def test_a_lane_keeps_order_through_a_retry():
+    """A message that has to wait holds back those behind it in the same conversation."""
+    async with a_bridge(Transient("down", retry_after=30)) as bridge:
+        first = await bridge.say("first")
+        await bridge.say("second")
+        await bridge.settled()
+
+        assert ["first", "second"] == bridge.there.texts
+        assert [30, 30] == bridge.there.times
+        assert 1 == (await bridge.row(first)).delivery.attempts
+
+
+@scenario
+async def test_failures_are_retried_by_the_schedule():
+    """1, 2, 5, 15, 30 s, each with a fifth of jitter."""
+    async with a_bridge(*[Transient("down")] * 5) as bridge:
+        await bridge.say("patience")
+        await bridge.settled()
+
+        times = [at for at, _ in bridge.there.tried]
+        waits = [later - before for before, later in pairwise(times)]
+        assert [pytest.approx(s, rel=0.21) for s in (1, 2, 5, 15, 30)] == waits
+        assert [0] * 5 != [round(w - s, 3) for w, s in zip(waits, (1, 2, 5, 15, 30), strict=True)]
+
+
+@scenario
+async def test_a_hanging_destination_holds_its_own_lane_only():
+    """Everything for the other conversation is there before the first answer of the one that hangs."""
+    async with a_bridge(20.0) as bridge:
+        slow = await bridge.say("slow", to="there/slow")
+        await asyncio.sleep(0.1)
+        for n in range(50):
+            await bridge.say(f"{n}", to="there/quick")
+        await bridge.settled()
+
+        assert [*map(str, range(50)), "slow"] == bridge.there.texts
+        assert Status.SENT == (await bridge.row(slow)).status
+
+
+@scenario
+async def test_a_throttled_instance_pauses_all_its_lanes_and_counts_no_attempt():
+    """Patience asked for by the platform is not a failure of the message."""
+    async with a_bridge(Throttled("qps", scope=Scope.INSTANCE, retry_after=40)) as bridge:
+        first = await bridge.say("a", to="there/one")
+        await asyncio.sleep(1)
+        await bridge.say("b", to="there/two")
+        await bridge.settled()
+
+        assert [40, 40] == bridge.there.times
+        assert 0 == (await bridge.row(first)).delivery.attempts
+
+
+@scenario
+async def test_a_throttled_conversation_does_not_pause_its_neighbours():
+    async with a_bridge(Throttled("slow down", retry_after=40)) as bridge:
+        await bridge.say("a", to="there/one")
+        await asyncio.sleep(1)
+        await bridge.say("b", to="there/two")
+        await bridge.settled()
+
+        assert [("b", 1), ("a", 40)] == list(zip(bridge.there.texts, bridge.there.times, strict=True))
+
+
+@scenario
+async def test_throttling_never_gives_up():
+    """Two days of "too many requests" are still not a failure."""
+    async with a_bridge(*[Throttled("no", retry_after=3600)] * 48) as bridge:
+        delivery = await bridge.say("a")
+        await bridge.settled()
+
+        assert Status.SENT == (await bridge.row(delivery)).status
+
+
+@scenario
+async def test_a_refused_message_is_a_dead_letter_and_the_lane_goes_on():
+    async with a_bridge(Refused("too rude", reason="forbidden_content")) as bridge:
+        bad = await bridge.say("bad")
+        await bridge.say("good")
+        await bridge.settled()
+
+        row = await bridge.row(bad)
+        assert ["good"] == bridge.there.texts
+        assert (Status.DEAD, "forbidden_content", "too rude") == (row.status, row.reason, row.detail)
+
+
+@scenario
+async def test_a_bug_in_a_driver_ends_one_delivery_with_its_traceback():
+    async with a_bridge(ZeroDivisionError("oops")) as bridge:
+        bad = await bridge.say("bad")
+        await bridge.say("good")
+        await bridge.settled()
+
+        row = await bridge.row(bad)
+        assert ["good"] == bridge.there.texts
+        assert (Status.DEAD, "bug") == (row.status, row.reason)
+        assert "ZeroDivisionError: oops" in row.detail
+        assert "loopback.py" in row.detail
+
+
+@scenario
+async def test_a_broken_conversation_waits_for_its_operator():
+    """Its oldest message is tried every five minutes; order is kept; others do not notice."""
+    broken = Broken("the robot was removed", reason="robot_removed")
+    async with a_bridge(broken, 0.0, broken) as bridge:
+        await bridge.say("one", to="there/broken")
+        await bridge.say("two", to="there/broken")
+        await asyncio.sleep(1)
+        await bridge.say("elsewhere", to="there/fine")
+        await asyncio.sleep(PROBE_EVERY)
+        (suspension,) = await bridge.journal.suspensions()
+        await bridge.settled()
+
+        assert "broken" == suspension.conversation
+        assert suspension.until is None
+        assert ["elsewhere", "one", "two"] == bridge.there.texts
+        assert pytest.approx(2 * PROBE_EVERY, abs=5) == bridge.there.times[1]
+        assert (await bridge.journal.suspensions())[0].until is not None
+
+
+@scenario
+async def test_a_broken_instance_is_tried_by_one_message_only():
+    """A revoked token does not make every conversation knock at the door."""
+    revoked = Broken("token revoked", scope=Scope.INSTANCE)
+    async with a_bridge(revoked, revoked, revoked) as bridge:
+        for n in range(10):
+            await bridge.say(f"{n}", to=f"there/{n}")
+            await asyncio.sleep(0.01)
+        await bridge.settled()
+
+        first_three = [outgoing.text for _, outgoing in bridge.there.tried[:3]]
+        assert ["0", "0", "0"] == first_three
+        assert set(map(str, range(10))) == set(bridge.there.texts)
+        assert 3 + 10 == len(bridge.there.tried)
+
+
+@scenario
+async def test_the_clock_of_giving_up_stands_still_while_an_operator_is_needed():
+    """Suspended for two days, and still not given up: the 24 h do not run meanwhile."""
+    tries = int(2 * 86400 / PROBE_EVERY)
+    async with a_bridge(*[Broken("gone")] * tries, Transient("one more")) as bridge:
+        delivery = await bridge.say("a")
+        await bridge.settled()
+
+        row = await bridge.row(delivery)
+        assert Status.SENT == row.status
+        assert bridge.there.times[0] > 2 * 86400
+
+
+@scenario
+async def test_after_a_day_of_failures_a_message_is_a_dead_letter():
+    async with a_bridge(*[Transient("down")] * 1000) as bridge:
+        delivery = await bridge.say("a")
+        await bridge.settled()
+
+        row = await bridge.row(delivery)
+        last = bridge.there.tried[-1][0]
+        assert (Status.DEAD, "gave_up") == (row.status, row.reason)
+        assert "down" in row.detail
+        assert 86400 <= last <= 86400 + 400
+
+
+@scenario
+async def test_a_lost_answer_is_sent_again_by_default():
+    async with a_bridge(Indeterminate("no answer")) as bridge:
+        delivery = await bridge.say("a")
+        await bridge.settled()
+
+        keys = {outgoing.idempotency_key for _, outgoing in bridge.there.tried}
+        assert ["a"] == bridge.there.texts
+        assert {f"{delivery.id}:1"} == keys
+
+
+@scenario
+async def test_a_lost_answer_is_held_where_twice_is_worse_than_never():
+    async with a_bridge(Indeterminate("no answer"), on_lost_answer="hold") as bridge:
+        lost = await bridge.say("a")
+        await bridge.say("b")
+        await bridge.settled()
+
+        row = await bridge.row(lost)
+        assert (Status.HELD, "lost_answer") == (row.status, row.reason)
+        assert ["b"] == bridge.there.texts
+
+
+@scenario
+async def test_what_cannot_be_said_is_skipped_and_says_so():
+    async with a_bridge() as bridge:
+        reaction = await bridge.say("", kind=EventKind.REACTION)
+        await bridge.settled()
+
+        row = await bridge.row(reaction)
+        assert (Status.SKIPPED, "unsupported_kind") == (row.status, row.reason)
+
+
+@scenario
+async def test_more_than_fits_into_memory_goes_through_the_journal_in_order():
+    """A burst while the destination is slow: few in memory, none lost, none twice, none early."""
+    count = PER_LANE * 5 + 3
+    async with a_bridge(10.0) as bridge:
+        for n in range(count):
+            await bridge.say(f"{n}")
+        in_memory = bridge.lanes._in_memory
+        await bridge.settled()
+
+        assert in_memory <= PER_LANE + 1
+        assert list(map(str, range(count))) == bridge.there.texts
+
+
+@scenario
+async def test_memory_is_bounded_over_all_lanes():
+    async with a_bridge(*[5.0] * 3000) as bridge:
+        for n in range(6000):
+            await bridge.say(f"{n}", to=f"there/{n % 1500}")
+        in_memory = bridge.lanes._in_memory
+        await bridge.settled()
+
+        assert in_memory <= IN_ALL + 1500
+        assert 6000 == len(set(bridge.there.texts))
+        assert 6000 == len(bridge.there.texts)
+
+
+@scenario
+async def test_what_waits_in_the_journal_goes_out_after_a_restart():
+    journal = MemoryJournal(clock=VirtualClock())
+    for n in range(40):
+        await journal.accept(
+            an_envelope(f"{n}", id=f"m{n}"), [a_route(f"there/{n % 2}", template="{msg}")]
+        )
+    async with a_bridge(journal=journal) as bridge:
+        await bridge.settled()
+
+        evens = [text for text in bridge.there.texts if int(text) % 2 == 0]
+        assert list(map(str, range(0, 40, 2))) == evens
+        assert 40 == len(bridge.there.texts)
+
+
+@scenario
+async def test_a_restart_keeps_the_count_of_attempts_and_the_due_time():
+    """The schedule goes on where it was; a due time in the far future is clamped."""
+    clock = VirtualClock()
+    journal = MemoryJournal(clock=clock)
+    acceptance = await journal.accept(an_envelope("a"), [a_route("there/room")])
+    await journal.postpone(
+        acceptance.deliveries[0],
+        attempts=4,
+        due_at=clock.now().timestamp() + 86400 * 365,
+        reason="down",
+        detail="down",
+    )
+    async with a_bridge(journal=journal) as bridge:
+        await bridge.settled()
+
+        assert [pytest.approx(15, rel=0.21)] == bridge.there.times
+        assert 4 == (await bridge.row(acceptance.deliveries[0])).delivery.attempts
+
+
+@scenario
+async def test_parts_that_are_out_are_not_sent_again():
+    """A long message goes on with its next part, after a failure and after a restart."""
+    words = " ".join(f"word{n}" for n in range(400))
+    journal = MemoryJournal(clock=VirtualClock())
+    async with a_bridge(0.0, 0.0, Transient("down"), journal=journal) as bridge:
+        await bridge.say(words)
+        await bridge.settled()
+        sent = bridge.there.texts
+
+    assert len(sent) >= 3
+    assert words.split() == " ".join(sent).split()
+
+    journal = MemoryJournal(clock=VirtualClock())
+    async with a_bridge(0.0, 1e6, journal=journal) as bridge:
+        await bridge.say(words)
+        await asyncio.sleep(1)
+        before = bridge.there.texts
+    async with a_bridge(journal=journal) as bridge:
+        await bridge.settled()
+        after = bridge.there.texts
+
+    assert sent == before + after
+
+
+@scenario
+async def test_an_attachment_that_only_its_source_can_open_becomes_a_note():
+    """Its source is not there any more: the text goes out, with a line that says so."""
+    picture = Attachment(AttachmentKind.IMAGE, ref="code")
+    async with a_bridge() as bridge:
+        await bridge.say("", message=a_message("look", attachments=(picture,)))
+        await bridge.settled()
+
+        assert ["look\n[image not available: its source cannot be asked]"] == bridge.there.texts
+
+
+@scenario
+async def test_a_stop_ends_what_waits_at_once():
+    """A lane that waits for its next attempt does not keep the daemon from stopping."""
+    async with a_bridge(Transient("down", retry_after=3000)) as bridge:
+        delivery = await bridge.say("a")
+        await asyncio.sleep(1)
+    stopped = asyncio.get_running_loop().time()
+
+    assert stopped < 2
+    assert Status.WAITING == (await bridge.row(delivery)).status
+
+
+@scenario
+async def test_a_stop_waits_for_what_is_being_sent():
+    """The answer of a send in flight is recorded, so that it is not sent again."""
+    async with a_bridge(5.0) as bridge:
+        delivery = await bridge.say("a")
+        waiting = await bridge.say("b")
+        await asyncio.sleep(1)
+
+    assert Status.SENT == (await bridge.row(delivery)).status
+    assert Status.WAITING == (await bridge.row(waiting)).status
+    assert ["a"] == bridge.there.texts
+
+
+@scenario
+async def test_a_stop_does_not_wait_for_ever():
+    """A platform that hangs gets ten seconds; where twice is worse, its message is held."""
+    async with a_bridge(1000.0, on_lost_answer="hold") as bridge:
+        delivery = await bridge.say("a")
+        await asyncio.sleep(1)
+    stopped = asyncio.get_running_loop().time()
+
+    assert GRACE < stopped < GRACE + 2
+    assert Status.HELD == (await bridge.row(delivery)).status
+
+
+@scenario
+async def test_a_send_that_ignores_its_time_limit_is_given_up():
+    async with a_bridge(100.0, send_timeout=5.0) as bridge:
+        await bridge.say("a")
+        await bridge.settled()
+
+        (_first, _), (again, _) = bridge.there.tried
+        assert pytest.approx(16, abs=0.5) == again
+
+
+@scenario
+async def test_the_rate_limit_counts_from_completion():
+    """Send i starts no earlier than the completion of send i-20 plus the window."""
+    async with a_bridge(*[2.0] * 60, limit=RateLimit(20, 60.0)) as bridge:
+        for n in range(60):
+            await bridge.say(f"{n}", to=f"there/{n % 7}")
+        await bridge.settled()
+
+        starts = [at for at, _ in bridge.there.tried]
+        ends = sorted(at for at, _ in bridge.there.posted)
+        assert 60 == len(ends)
+        assert all(start >= end + 60 - 1e-6 for start, end in zip(starts[20:], ends, strict=False))
+        assert max(ends) < 3 * 62 + 5
