@@ -1,0 +1,227 @@
+"""
+The near end: HTTP request → verify → normalize → route → accept → answer. One commit, then the
+answer; nothing here waits for a destination.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+from multidict import CIMultiDict
+
+from bridge.clock import Clock
+from bridge.delivery import Lanes
+from bridge.driver import Webhook
+from bridge.errors import IngressError, JournalError, JournalFull, Unsupported
+from bridge.journal import Journal, Verdict
+from bridge.metrics import Metrics
+from bridge.model import Envelope, Inbound, InboundRequest, InboundResponse, InstanceId
+from bridge.routing import Router
+
+log = structlog.get_logger()
+
+_QUIET = 1.0
+"""Seconds between two log lines about refused requests; those between are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request and all connections may cost; times in seconds, sizes in bytes."""
+
+    max_body: int = 262_144
+    body_timeout: float = 5.0
+    trusted_proxies: Sequence[str] = ()
+
+
+class _Rejected(Exception):  # not an error of ours: an HTTP answer on its way out
+    def __init__(self, status: int, why: str, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Acceptor:
+    """Takes envelopes into the journal and hands their deliveries to the lanes."""
+
+    def __init__(
+        self, router: Callable[[], Router], journal: Journal, lanes: Lanes, metrics: Metrics
+    ) -> None:
+        self._router = router
+        self._journal = journal
+        self._lanes = lanes
+        self._metrics = metrics
+
+    async def take(self, envelope: Envelope) -> Verdict:
+        """
+        Return once the envelope is durable: only then may anybody be told that we have it.
+
+        Raises `JournalError`; nothing was promised then.
+        """
+        routes = self._router().route(envelope)
+        acceptance = await self._journal.accept(envelope, routes)
+        self._lanes.offer(acceptance.deliveries)
+        verdict = acceptance.verdict
+        instance = envelope.source.instance
+        self._metrics.messages_accepted.labels(instance, verdict.value).inc()
+        if verdict is Verdict.CONFLICT:
+            log.warning("message.conflicted", instance=instance, message=envelope.id)
+        else:
+            log.info(
+                "message.accepted",
+                instance=instance,
+                conversation=envelope.source.conversation,
+                message=envelope.id,
+                verdict=verdict.value,
+                deliveries=len(acceptance.deliveries),
+            )
+        return verdict
+
+
+class Ingress:
+    """All paths of one listening port."""
+
+    def __init__(
+        self,
+        mounts: Mapping[str, tuple[InstanceId, Webhook]],
+        acceptor: Acceptor,
+        clock: Clock,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> None:
+        self._mounts = mounts
+        self._acceptor = acceptor
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits
+        self._quiet_until = 0.0
+        self._unsaid = 0
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """Never raises for anything that a stranger sends."""
+        mount = self._mounts.get(request.path)
+        if mount is None:
+            return self._refuse("", request, 404, "no instance listens on this path")
+        instance, webhook = mount
+        try:
+            inbound_request = await self._read(request)
+            webhook.verify(inbound_request)
+            inbound = self._understand(instance, webhook, inbound_request)
+            for envelope in inbound.envelopes:
+                await self._acceptor.take(envelope)
+        except IngressError as e:
+            return self._refuse(instance, request, e.status, str(e))
+        except JournalFull as e:
+            return self._refuse(instance, request, 503, str(e), e.retry_after)
+        except JournalError as e:
+            return self._refuse(instance, request, 503, str(e), 60)
+        except _Rejected as e:
+            return self._refuse(instance, request, e.status, str(e), e.retry_after)
+        return _response(
+            webhook.reply(inbound_request, inbound, now=self._clock.now(), nonce=secrets.token_hex(8))
+        )
+
+    def _understand(self, instance: InstanceId, webhook: Webhook, request: InboundRequest) -> Inbound:
+        """What is not ours to bridge is acknowledged and counted, never refused."""
+        try:
+            inbound = webhook.normalize(request)
+        except Unsupported as e:
+            inbound = Inbound(ignored=e.reason)
+        if inbound.ignored:
+            self._metrics.messages_ignored.labels(instance, inbound.ignored).inc()
+            log.info("message.ignored", instance=instance, reason=inbound.ignored)
+        return inbound
+
+    async def _read(self, request: web.BaseRequest) -> InboundRequest:
+        if request.method != "POST":
+            raise _Rejected(405, "only POST is taken here")
+        headers = request.headers
+        if "Content-Encoding" in headers:
+            raise _Rejected(415, "a compressed body is not taken")
+        return InboundRequest(
+            request.method,
+            request.path,
+            request.query if request.query_string else _NO_QUERY,
+            headers,
+            await self._body(request),
+            self._remote(request),
+            self._clock.now(),
+        )
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        limit = self._limits.max_body
+        too_large = f"the body is larger than {limit} bytes"
+        if (request.content_length or 0) > limit:
+            raise _Rejected(413, too_large)
+        content = request.content
+        if content.is_eof():  # all of it came with the headers, as nearly always
+            body = content.read_nowait(-1)
+            if len(body) > limit:
+                raise _Rejected(413, too_large)
+            return body
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._limits.body_timeout):
+                while chunk := await content.readany():
+                    size += len(chunk)
+                    if size > limit:
+                        raise _Rejected(413, too_large)
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise _Rejected(408, "the body did not come in time") from None
+        except web.RequestPayloadError as e:
+            raise _Rejected(400, "the body is broken") from e
+        return b"".join(chunks)
+
+    def _remote(self, request: web.BaseRequest) -> str:
+        """The peer's address; behind a trusted proxy, the last address that no such proxy has."""
+        remote = request.remote or ""
+        if remote not in self._limits.trusted_proxies:
+            return remote
+        for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+            if hop.strip() and hop.strip() not in self._limits.trusted_proxies:
+                return hop.strip()[:64]
+        return remote
+
+    def _refuse(
+        self,
+        instance: str,
+        request: web.BaseRequest,
+        status: int,
+        why: str,
+        retry_after: float | None = None,
+    ) -> web.Response:
+        """The peer gets the status alone; why stands in our log, at most one line a second."""
+        self._metrics.requests_refused.labels(instance, str(status)).inc()
+        now = self._clock.monotonic()
+        if now >= self._quiet_until:
+            log.warning(
+                "request.refused",
+                instance=instance,
+                status=status,
+                why=why,
+                remote=self._remote(request),
+                before_unsaid=self._unsaid,
+            )
+            self._quiet_until = now + _QUIET
+            self._unsaid = 0
+        else:
+            self._unsaid += 1
+        response = web.Response(status=status)
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(int(retry_after))
+        if status in (408, 413, 415):
+            response.force_close()  # the rest of the body is not worth reading
+        return response
+
+
+_NO_QUERY: CIMultiDict[str] = CIMultiDict()
+
+
+def _response(answer: InboundResponse) -> web.Response:
+    return web.Response(status=answer.status, headers=answer.headers, body=answer.body)

@@ -1,0 +1,126 @@
+"""Every metric family, declared in one place. Base units; no message, person or URL is ever a label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from bridge.model import InstanceId, Status
+
+_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400)
+_VERDICTS = ("new", "duplicate", "conflict", "echo")
+
+
+class Metrics:
+    """The families of one daemon, in a registry of its own."""
+
+    def __init__(self, version: str) -> None:
+        self._registry = registry = CollectorRegistry()
+        info = Gauge("msgbridge_info", "The running version.", ["version"], registry=registry)
+        info.labels(version).set(1)
+        self.messages_accepted = Counter(
+            "msgbridge_messages_accepted_total",
+            "Messages received and answered, by what the journal made of them.",
+            ["instance", "verdict"],
+            registry=registry,
+        )
+        self.messages_ignored = Counter(
+            "msgbridge_messages_ignored_total",
+            "Messages understood and acknowledged, but not ours to bridge.",
+            ["instance", "reason"],
+            registry=registry,
+        )
+        self.requests_refused = Counter(
+            "msgbridge_requests_refused_total",
+            "Requests answered with an error, by HTTP status.",
+            ["instance", "status"],
+            registry=registry,
+        )
+        self.deliveries_settled = Counter(
+            "msgbridge_deliveries_settled_total",
+            "Deliveries that ended, by destination instance.",
+            ["instance", "status", "reason"],
+            registry=registry,
+        )
+        self.delivery_seconds = Histogram(
+            "msgbridge_delivery_seconds",
+            "From the acceptance of a message until a destination took it.",
+            ["instance"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.attempts_failed = Counter(
+            "msgbridge_attempts_failed_total",
+            "Attempts that failed, by kind of failure.",
+            ["instance", "kind"],
+            registry=registry,
+        )
+        self.driver_events = Counter(
+            "msgbridge_driver_events_total",
+            "What drivers count of themselves.",
+            ["instance", "event"],
+            registry=registry,
+        )
+        self.deliveries_waiting = Gauge(
+            "msgbridge_deliveries_waiting",
+            "Deliveries that wait in the journal.",
+            ["instance"],
+            registry=registry,
+        )
+        self.oldest_waiting_seconds = Gauge(
+            "msgbridge_oldest_waiting_seconds",
+            "Age of the oldest delivery that waits.",
+            ["instance"],
+            registry=registry,
+        )
+        self.suspended = Gauge(
+            "msgbridge_destinations_suspended",
+            "Conversations or whole instances that need an operator.",
+            ["instance"],
+            registry=registry,
+        )
+        self.journal_fullness = Gauge(
+            "msgbridge_journal_fullness_ratio",
+            "How full the journal is; from 0.95 on nothing is accepted.",
+            registry=registry,
+        )
+        self.journal_damaged = Counter(
+            "msgbridge_journal_rows_damaged_total",
+            "Rows whose checksum did not hold.",
+            registry=registry,
+        )
+        self.journal_lost = Counter(
+            "msgbridge_journal_rows_lost_total",
+            "Accepted messages that the journal no longer had when it was opened.",
+            registry=registry,
+        )
+        self.ledger_balanced = Gauge(
+            "msgbridge_ledger_balanced",
+            "1 while planned = sent + skipped + waiting + held + dead + dropped.",
+            registry=registry,
+        )
+
+    def declare(self, instances: Iterable[InstanceId]) -> None:
+        """Every series exists at 0 from the start, so that a first failure shows as a rise."""
+        for instance in instances:
+            for verdict in _VERDICTS:
+                self.messages_accepted.labels(instance, verdict)
+            for status in (Status.SENT, Status.DEAD, Status.HELD, Status.SKIPPED):
+                self.deliveries_settled.labels(instance, status.value, "")
+            for kind in ("transient", "throttled", "refused", "broken", "indeterminate"):
+                self.attempts_failed.labels(instance, kind)
+            self.delivery_seconds.labels(instance)
+            for gauge in (self.deliveries_waiting, self.oldest_waiting_seconds, self.suspended):
+                gauge.labels(instance).set(0)
+
+    def settled(self, instance: InstanceId, status: Status, reason: str, took: float) -> None:
+        """A delivery has ended, ``took`` seconds after its message was accepted."""
+        self.deliveries_settled.labels(instance, status.value, reason).inc()
+        if status is Status.SENT:
+            self.delivery_seconds.labels(instance).observe(took)
+
+    def page(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self._registry)
