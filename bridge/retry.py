@@ -43,17 +43,18 @@ async def few_times(call: Callable[[], Awaitable[T]], clock: Clock, *, attempts:
 
     Raises what the last call raised. For what a message can do without: its lane waits meanwhile.
     """
-    return await _few(clock, attempts)(call)
 
+    async def once() -> T:  # tenacity wants to see a coroutine function, not one that returns one
+        return await call()
 
-def _few(clock: Clock, attempts: int) -> AsyncRetrying:
-    return AsyncRetrying(
+    patience = AsyncRetrying(
         retry=retry_if_exception_type((Transient, Throttled)),
         stop=stop_after_attempt(attempts),
         wait=_schedule,
         sleep=clock.sleep,
         reraise=True,
     )
+    return await patience(once)
 
 
 _nothing = AsyncRetrying()

@@ -50,7 +50,7 @@ class Wild:
     def parse(cls, body: bytes) -> Self:
         """Raises `Malformed` for anything that is not one JSON value in UTF-8."""
         try:
-            return cls(json.loads(body.decode("utf-8"), parse_constant=_no_constant))
+            return cls(_decode(body.decode("utf-8")))
         except (ValueError, RecursionError) as e:
             raise Malformed(f"not JSON: {e}") from e
 
@@ -134,9 +134,19 @@ class Wild:
             raise self._wanted("a time in milliseconds") from None
 
     def _wanted(self, what: str) -> Malformed:
-        got = "nothing" if self._value is _ABSENT else json.dumps(self._value)[:_SHOWN]
+        got = "nothing" if self._value is _ABSENT else _shown(self._value)
         return Malformed(f"{self.path}: wanted {what}, got {got}")
+
+
+def _shown(value: object) -> str:
+    """The beginning of a value; of nested ones only the kind, for they may be nested very deep."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return json.dumps(value)[:_SHOWN]
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
