@@ -58,18 +58,24 @@ class App:
         clock: Clock | None = None,
         environ: Mapping[str, str] = os.environ,
         wrap: Callable[[Driver], Driver] = lambda driver: driver,
+        any_port: bool = False,
     ) -> None:
-        """``wrap`` stands between the lanes and every driver: a dry run puts a printer there."""
+        """
+        ``wrap`` stands between the lanes and every driver: a dry run puts a printer there. With
+        ``any_port`` the configured ports only tell the listeners apart; `ports` has the real ones.
+        """
         self._config = config
         self._router = router
         self._clock = clock or SystemClock()
         self._environ = environ
         self._wrap = wrap
+        self._any_port = any_port
         self._metrics = Metrics(__version__)
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
+        self.stopped = asyncio.Event()
         self.ports: dict[int, int] = {}
-        """Configured listening port → the port that is really listened on (they differ for 0)."""
+        """Configured listening port → the port that is really listened on."""
 
     def stop(self) -> None:
         self._stop.set()
@@ -118,6 +124,7 @@ class App:
                 lanes.stop()
                 keeper.cancel()
         log.info("daemon.stopped")
+        self.stopped.set()
 
     async def _open_instances(
         self, stack: AsyncExitStack, journal: Journal
@@ -214,9 +221,16 @@ class App:
         host: str,
         port: int,
     ) -> int:
+        http = self._config.global_.http
         try:
             return await doors.enter_async_context(
-                listen(answer, host, port, max_connections=self._config.global_.http.max_connections)
+                listen(
+                    answer,
+                    host,
+                    0 if self._any_port else port,
+                    max_connections=http.max_connections,
+                    header_timeout=http.header_timeout,
+                )
             )
         except OSError as e:
             raise CannotStart(f"cannot listen on {host}:{port}: {e.strerror or e}") from e

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from bridge.clock import Clock
+from bridge.journal import Capacity, Retention
+from bridge.journal.memory import MemoryJournal
 from bridge.model import (
     ConversationId,
     ConversationRef,
@@ -100,3 +103,8 @@ def an_outgoing(
 ) -> Outgoing:
     """``key`` is the idempotency key; ``more`` are fields of `Outgoing`."""
     return Outgoing(destination=a_place(to), text=text, idempotency_key=key, **more)
+
+
+def a_journal(clock: Clock) -> MemoryJournal:
+    """A journal without a disk, with room and memory as by default."""
+    return MemoryJournal(clock=clock, capacity=Capacity(), retention=Retention())

@@ -6,7 +6,6 @@ import random
 from contextlib import asynccontextmanager
 
 import pytest
-from bridge.journal.memory import MemoryJournal
 from multidict import CIMultiDict
 
 from bridge.clock import SystemClock
@@ -14,12 +13,14 @@ from bridge.courier import Courier
 from bridge.delivery import Lanes
 from bridge.errors import Forbidden, JournalFull, Malformed, Unsupported, Unverified
 from bridge.ingress import Acceptor, Ingress, Limits
+from bridge.journal import Capacity, Retention
+from bridge.journal.memory import MemoryJournal
 from bridge.listening import listen
 from bridge.metrics import Metrics
 from bridge.model import Inbound, InboundResponse, InstanceId, Status
 from bridge.routing import Router, Rule, Target
 from bridge.wild import Wild
-from tests.builders import a_place, a_route, an_envelope
+from tests.builders import a_journal, a_place, a_route, an_envelope
 
 
 class Letterbox:
@@ -56,7 +57,7 @@ RULE = Rule(
 async def a_door(*, journal=None, limits=None, **listening):
     """A listening ingress; yields its port and its journal."""
     clock = SystemClock()
-    journal = journal or MemoryJournal(clock=clock)
+    journal = journal or a_journal(clock)
     metrics = Metrics("test")
     courier = Courier(journal=journal, outlets={}, clock=clock, metrics=metrics, random=random.Random(1))
     lanes = Lanes(journal, courier, clock, metrics)
@@ -174,6 +175,35 @@ def test_a_body_that_does_not_come_is_not_waited_for():
     assert 408 == status(asyncio.run(scenario()))
 
 
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (b"", b""),
+        (b"", b"POST /in HTTP/1.1\r\nHost:"),
+        (a_request(), b"POST /in HTTP/1.1\r\nHost:"),
+    ],
+    ids=["silent", "dripping", "dripping after a good one"],
+)
+def test_headers_that_do_not_come_are_not_waited_for(before, said):
+    """Neither on a new connection nor on one that has served a request; a good one goes on."""
+
+    async def scenario():
+        async with a_door(header_timeout=0.3) as (port, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            if before:
+                writer.write(before)
+                await reader.readuntil(b"}")
+            writer.write(said)
+            async with asyncio.timeout(5):
+                rest = await reader.read()
+            writer.close()
+            return rest, await exchange(port, a_request())
+
+    rest, good = asyncio.run(scenario())
+    assert b"" == rest
+    assert 200 == status(good)
+
+
 def test_the_same_message_again_is_answered_alike_and_delivered_once():
     """A platform repeats what it thinks was lost."""
 
@@ -195,7 +225,9 @@ def test_a_full_journal_asks_for_patience():
             raise JournalFull("95 % of the disk", retry_after=30)
 
     async def scenario():
-        async with a_door(journal=Full(clock=SystemClock())) as (port, _):
+        async with a_door(
+            journal=Full(clock=SystemClock(), capacity=Capacity(), retention=Retention())
+        ) as (port, _):
             return await exchange(port, a_request())
 
     answer = asyncio.run(scenario())
