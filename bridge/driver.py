@@ -76,8 +76,8 @@ class Toolbox:
         One exchange with a platform, without redirects, within the instance's ``send_timeout``.
 
         Raises `Transient` when the connection could not be made (nothing was sent) and
-        `Indeterminate` when it broke or timed out afterwards. No message names the URL: it may
-        hold a secret.
+        `Indeterminate` when it broke or timed out afterwards. Neither names the URL, nor is chained
+        to an error that does: it may hold a secret.
         """
         try:
             async with self.http.request(
@@ -89,9 +89,9 @@ class Toolbox:
                 return Answer(response.status, response.headers, content)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
             reason = getattr(e, "os_error", None) or "timed out"
-            raise Transient(f"could not connect: {reason}", reason="connect_failed") from e
+            raise Transient(f"could not connect: {reason}", reason="connect_failed") from None
         except (aiohttp.ClientError, TimeoutError) as e:
-            raise Indeterminate(f"no answer: {type(e).__name__}", reason="no_answer") from e
+            raise Indeterminate(f"no answer: {type(e).__name__}", reason="no_answer") from None
 
 
 class Driver(Protocol):
@@ -169,6 +169,33 @@ class Complaint:
     warning: bool = False
 
 
+class Stage(Protocol):
+    """A platform played on this machine, with people in it: for ``msgbridge demo``."""
+
+    @property
+    def overrides(self) -> Settings:
+        """What an instance must set instead of its own to be on this stage."""
+        ...
+
+    def open_room(self, conversation: ConversationId, title: str) -> None:
+        """There is such a conversation, and the bridge's robot is in it."""
+        ...
+
+    async def say(
+        self, url: str, conversation: ConversationId, who: str, text: str, *, picture: bool = False
+    ) -> int:
+        """``who`` says it, the platform calls ``url``; the HTTP status that it is answered with."""
+        ...
+
+    async def forge(self, url: str, conversation: ConversationId) -> Mapping[str, int]:
+        """Calls that must be refused: what is wrong with each, and the status of its answer."""
+        ...
+
+    def heard(self, conversation: ConversationId) -> Sequence[str]:
+        """What the bridge has posted there so far."""
+        ...
+
+
 def _no_complaints(_settings: Settings) -> Iterable[Complaint]:
     return ()
 
@@ -184,7 +211,8 @@ class DriverSpec:
 
     ``schema`` is the JSON Schema of one instance's own keys; ``secrets`` names those that are masked
     everywhere and may be secret references; ``addresses`` says how its conversations are written in
-    rules.json, ``form_of`` the name of the address form that a conversation id belongs to.
+    rules.json, ``form_of`` the name of the address form that a conversation id belongs to. ``stage``
+    plays the platform for an instance with these settings, where that can be done.
     """
 
     platform: str
@@ -195,3 +223,4 @@ class DriverSpec:
     open: Callable[[InstanceId, Settings, Toolbox], AbstractAsyncContextManager[Driver]]
     check: Callable[[Settings], Iterable[Complaint]] = _no_complaints
     listen: Callable[[Settings], Listen | None] = _never_listens
+    stage: Callable[[Settings], AbstractAsyncContextManager[Stage]] | None = None

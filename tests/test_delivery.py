@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from bridge.journal.memory import MemoryJournal
 
 from bridge.courier import Courier, Outlet
 from bridge.delivery import GRACE, IN_ALL, PER_LANE, Lanes
 from bridge.errors import Broken, Indeterminate, Refused, Scope, Throttled, Transient
 from bridge.gates import PROBE_EVERY, Gate
+from bridge.journal.memory import MemoryJournal
 from bridge.limits import Limiter
 from bridge.metrics import Metrics
 from bridge.model import (
@@ -23,7 +23,7 @@ from bridge.model import (
     Status,
 )
 from bridge.render import Style
-from tests.builders import a_message, a_route, an_envelope
+from tests.builders import a_journal, a_message, a_route, an_envelope
 from tests.clock import VirtualClock, run_virtual
 from tests.loopback import Loopback
 
@@ -63,7 +63,7 @@ class Bridge:
 @asynccontextmanager
 async def a_bridge(*script, journal=None, limit=None, **outlet):
     clock = VirtualClock()
-    journal = journal or MemoryJournal(clock=clock)
+    journal = journal or a_journal(clock)
     there = Loopback(script=list(script))
     limiter = Limiter("there", limit, journal, clock) if limit else None
     outlets = {
@@ -310,20 +310,20 @@ async def test_more_than_fits_into_memory_goes_through_the_journal_in_order():
 
 @scenario
 async def test_memory_is_bounded_over_all_lanes():
-    async with a_bridge(*[5.0] * 3000) as bridge:
-        for n in range(6000):
-            await bridge.say(f"{n}", to=f"there/{n % 1500}")
+    async with a_bridge(*[5.0] * 300) as bridge:
+        for n in range(5000):
+            await bridge.say(f"{n}", to=f"there/{n % 300}")
         in_memory = bridge.lanes._in_memory
         await bridge.settled()
 
-        assert in_memory <= IN_ALL + 1500
-        assert 6000 == len(set(bridge.there.texts))
-        assert 6000 == len(bridge.there.texts)
+        assert in_memory <= IN_ALL + 300
+        assert 5000 == len(set(bridge.there.texts))
+        assert 5000 == len(bridge.there.texts)
 
 
 @scenario
 async def test_what_waits_in_the_journal_goes_out_after_a_restart():
-    journal = MemoryJournal(clock=VirtualClock())
+    journal = a_journal(VirtualClock())
     for n in range(40):
         await journal.accept(
             an_envelope(f"{n}", id=f"m{n}"), [a_route(f"there/{n % 2}", template="{msg}")]
@@ -340,7 +340,7 @@ async def test_what_waits_in_the_journal_goes_out_after_a_restart():
 async def test_a_restart_keeps_the_count_of_attempts_and_the_due_time():
     """The schedule goes on where it was; a due time in the far future is clamped."""
     clock = VirtualClock()
-    journal = MemoryJournal(clock=clock)
+    journal = a_journal(clock)
     acceptance = await journal.accept(an_envelope("a"), [a_route("there/room")])
     await journal.postpone(
         acceptance.deliveries[0],
@@ -360,7 +360,7 @@ async def test_a_restart_keeps_the_count_of_attempts_and_the_due_time():
 async def test_parts_that_are_out_are_not_sent_again():
     """A long message goes on with its next part, after a failure and after a restart."""
     words = " ".join(f"word{n}" for n in range(400))
-    journal = MemoryJournal(clock=VirtualClock())
+    journal = a_journal(VirtualClock())
     async with a_bridge(0.0, 0.0, Transient("down"), journal=journal) as bridge:
         await bridge.say(words)
         await bridge.settled()
@@ -369,7 +369,7 @@ async def test_parts_that_are_out_are_not_sent_again():
     assert len(sent) >= 3
     assert words.split() == " ".join(sent).split()
 
-    journal = MemoryJournal(clock=VirtualClock())
+    journal = a_journal(VirtualClock())
     async with a_bridge(0.0, 1e6, journal=journal) as bridge:
         await bridge.say(words)
         await asyncio.sleep(1)

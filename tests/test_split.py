@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.model import TextFormat
@@ -105,6 +105,8 @@ def test_any_text_at_all_is_split_without_loss(text: str, limit: int) -> None:
 
 
 @given(text=TEXTS, limit=st.integers(8, 60))
+@example(text="a \u0301aaaword", limit=8)
+@example(text="aaaa  \u0301bbbb", limit=6)
 def test_cuts_are_between_graphemes(text: str, limit: int) -> None:
     """
     A cut inside a visible character happens only where that character alone is too long.
@@ -149,6 +151,17 @@ def test_grapheme_boundaries_are_those_of_unicode(text: str, at: int) -> None:
     oracle = [found.end() for found in regex.finditer(r"\X", text) if found.end() <= end]
 
     assert (oracle[-1] if oracle else end) == grapheme_floor(text, 0, end)
+
+
+def test_a_character_longer_than_any_chunk_is_found_whole() -> None:
+    """
+    Hundreds of marks on one letter are one character, which ends where they end.
+    """
+    letter = "a" + "\u0301" * 500
+
+    assert 1 == grapheme_floor(f"x{letter}y", 0, 300)
+    assert 502 == grapheme_floor(f"x{letter}yz", 0, 502)
+    assert 300 == grapheme_floor(f"{letter}y", 0, 300)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +250,28 @@ def test_a_code_block_in_the_second_half_moves_to_the_next_part() -> None:
     """
     block = "```sh\nmake test\nmake demo\n```"
 
-    assert ("w" * 30, block) == split(f"{'w' * 30}\n\n{block}", 50, len, MARKDOWN)
+    assert ("w" * 30, block) == split(f"{'w' * 30}\n{block}", 50, len, MARKDOWN)
+
+
+def test_an_opening_line_is_not_left_alone() -> None:
+    """
+    A cut just behind it would leave a code block without code, and code without its block.
+    """
+    text = f"{'w' * 30}\n```longlanguage\n{'x' * 100}\n```"
+
+    parts = split(text, 80, len, MARKDOWN)
+
+    assert all(2 == part.count("```") for part in parts)
+    assert all("x" in part for part in parts)
+
+
+def test_a_closing_line_is_not_cut() -> None:
+    """
+    However long it is: its rest would open a block that nobody meant.
+    """
+    text = f"```\n{'x' * 20}\n{'`' * 100}\nafter"
+
+    assert (f"```\n{'x' * 20}\n```", "after") == split(text, 80, len, MARKDOWN)
 
 
 def test_no_part_is_an_empty_code_block() -> None:
@@ -252,18 +286,32 @@ def test_no_part_is_an_empty_code_block() -> None:
     )
 
 
-@pytest.mark.parametrize(("mark", "other"), [("~~~", "```"), ("````", "```"), ("```", "~~~")], ids=str)
+@pytest.mark.parametrize(
+    ("mark", "other"),
+    [("~~~", "```"), ("````", "```"), ("```", "~~~"), ("```", "``` x"), ("~~~ a`b", "~~~ x")],
+    ids=str,
+)
 def test_only_its_own_mark_closes_a_block(mark: str, other: str) -> None:
     """
     A shorter or different fence inside a block is code, as CommonMark has it.
     """
-    text = f"{mark}\n{other}\n" + "code line\n" * 8 + f"{mark}\n"
+    text = f"{mark}\n{other}\n" + "code line\n" * 8 + f"{mark[:4].strip()}\n"
 
     parts = split(text, 60, len, MARKDOWN)
 
     assert len(parts) > 1
     assert all(part.startswith(f"{mark}\n") for part in parts)
-    assert all(part.rstrip().endswith(f"\n{mark}") for part in parts)
+    assert all(part.rstrip().endswith(f"\n{mark[:4].strip()}") for part in parts)
+
+
+def test_a_line_with_backticks_on_both_sides_opens_nothing() -> None:
+    """
+    It is code within a line, so what follows is no block.
+    """
+    parts = split("```a`b\n" + "some words\n" * 8, 60, len, MARKDOWN)
+
+    assert not parts[0].endswith("```")
+    assert not parts[1].startswith("```")
 
 
 def test_plain_text_gets_no_fences() -> None:
@@ -292,6 +340,11 @@ def test_a_fence_too_long_to_repeat_is_not_repeated() -> None:
     ("text", "parts"),
     [
         ("one two three.\n\nfo\nur five six", ("one two three.", "fo\nur five six")),
+        (f"{'a' * 12}\n\n{'b' * 6}\n\nccc", (f"{'a' * 12}\n\n{'b' * 6}", "ccc")),
+        (
+            "一二三四五六七八九十一二。三四五六七八九。十",
+            ("一二三四五六七八九十一二。", "三四五六七八九。十"),
+        ),
         ("one two. three\nfour five six seven", ("one two. three", "four five six seven")),
         ("one two three four. five six", ("one two three four.", "five six")),
         (
@@ -305,7 +358,17 @@ def test_a_fence_too_long_to_repeat_is_not_repeated() -> None:
             ("张三: 一二三四五六七八九十一二三四五六", "七八九十百千万"),
         ),
     ],
-    ids=["paragraph", "line", "sentence", "cjk sentence", "word", "letters", "no blanks in cjk"],
+    ids=[
+        "paragraph",
+        "paragraph at the edge",
+        "sentence beyond the edge",
+        "line",
+        "sentence",
+        "cjk sentence",
+        "word",
+        "letters",
+        "no blanks in cjk",
+    ],
 )
 def test_the_best_place_in_reach_is_taken(text: str, parts: tuple[str, ...]) -> None:
     """

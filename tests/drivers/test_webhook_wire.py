@@ -24,7 +24,7 @@ from bridge.errors import (
 from bridge.model import InboundRequest, InstanceId
 from drivers.webhook import DRIVER, wire
 from drivers.webhook.signature import Signer, id_of, key_of
-from tests.builders import an_outgoing
+from tests.builders import a_sender, an_outgoing
 from tests.clock import NOON
 from tests.drivers.webhook.wire_files import a_request, names, outgoing_of, readable
 from tests.drivers.webhook.wire_files import wire as wire_file
@@ -64,7 +64,9 @@ def test_two_bridges_understand_each_other() -> None:
     What goes out of one instance may come in at another, and says the same.
     """
     outgoing = outgoing_of(wire_file("outbound/everything.json"))
+    plain = a_request(wire.encode(an_outgoing("hello", sender=a_sender("Ada"))))
 
+    assert a_sender("Ada") == wire.normalize(plain, HOOK).envelopes[0].sender
     (envelope,) = wire.normalize(a_request(wire.encode(outgoing)), HOOK).envelopes
 
     assert outgoing.text == envelope.message.text

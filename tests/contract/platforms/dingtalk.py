@@ -1,0 +1,65 @@
+"""DingTalk's app robot, in front of the simulator."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from bridge.model import ConversationId
+from drivers.dingtalk import DRIVER
+from drivers.dingtalk.faults import Fault, refusal
+from drivers.dingtalk.signature import sign
+from drivers.dingtalk.simulator import Simulator
+from tests.contract.cases import SECRET, Behaviour, Case, Stage, opened
+from tests.contract.servers import closed_port
+
+_APP_KEY = "dingsimappkey0000001"
+_GROUP = "cidSimGroup0000000001=="
+_SEND = "/v1.0/robot/"
+_FAULTS = {
+    Behaviour.NO: refusal(400, "contain.unsafe.url", f"not with {SECRET}"),
+    Behaviour.WHO: refusal(400, "bot.stopped", f"not with {SECRET}"),
+    Behaviour.BUSY: refusal(500, "system.error", f"not with {SECRET}"),
+    Behaviour.LATER: Fault(
+        403, {"code": "Forbidden.AccessDenied.QpsLimitForApi", "message": SECRET}, {"Retry-After": "7"}
+    ),
+    Behaviour.HANG_UP: Fault(reset=True),
+    Behaviour.HANG: Fault(hang=True),
+    Behaviour.GARBAGE: Fault(200, b"<html>Welcome to the hotel's network</html>"),
+    Behaviour.HUGE_ANSWER: Fault(200, b'{"processQueryKey": "' + b"x" * (8 << 20) + b'"}'),
+}
+
+_SETTINGS = {
+    "app_key": _APP_KEY,
+    "app_secret": SECRET,
+    "signing_secret": SECRET,
+    "allowed_users": "*",
+}
+
+
+@asynccontextmanager
+async def _open(behaviour: Behaviour) -> AsyncIterator[Stage]:
+    async with Simulator(app_key=_APP_KEY, app_secret=SECRET) as dingtalk:
+        with closed_port() as port:
+            base_url = dingtalk.base_url
+            if behaviour is Behaviour.DOWN:
+                base_url = f"http://127.0.0.1:{port}"
+            if behaviour in _FAULTS:
+                dingtalk.fail_next(_FAULTS[behaviour], path=_SEND)
+            settings = {**_SETTINGS, "api_base_url": base_url, "oapi_base_url": base_url}
+            async with opened(DRIVER, settings, behaviour) as driver:
+                yield Stage(driver, lambda: sum(call.path.startswith(_SEND) for call in dingtalk.calls))
+
+
+def _signed(body: bytes, at: datetime) -> Mapping[str, str]:
+    del body  # the signature does not cover it
+    timestamp = str(int(at.timestamp() * 1000))
+    return {"timestamp": timestamp, "sign": sign(timestamp, SECRET)}
+
+
+CASE = Case(
+    settings=_SETTINGS,
+    open=_open,
+    conversation=ConversationId(_GROUP),
+    signed=_signed,
+    signature_headers=("timestamp", "sign"),
+)
