@@ -9,7 +9,7 @@ below the drivers that names aiohttp.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 
 from bridge.clock import Clock
-from bridge.errors import Indeterminate, Transient
+from bridge.errors import Indeterminate, Refused, Transient
 from bridge.model import (
     AddressForm,
     Capabilities,
@@ -29,6 +29,7 @@ from bridge.model import (
     InboundRequest,
     InboundResponse,
     InstanceId,
+    MessageId,
     Outgoing,
     Receipt,
 )
@@ -53,6 +54,27 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that is being read. ``size`` in bytes where it is known beforehand."""
+
+    chunks: AsyncIterator[bytes]
+    media_type: str = ""
+    filename: str = ""
+    size: int | None = None
+
+
+Fetch = Callable[[str], AbstractAsyncContextManager[Opened]]
+"""
+Open a URL that a stranger chose: http and https only, no private address at the end of any redirect,
+within limits of size and time, without credentials. Raises a `DeliveryError`, `Refused` for good.
+"""
+
+
+def _fetch_nothing(_url: str) -> AbstractAsyncContextManager[Opened]:
+    raise Refused("this daemon fetches no files", reason="no_fetch")
+
+
+@dataclass(frozen=True, slots=True)
 class Toolbox:
     """
     All that a driver may use of the world.
@@ -61,13 +83,16 @@ class Toolbox:
 
     ``http`` is a session of this instance alone: a shared pool would let one hanging platform starve
     the others. ``random`` is seeded, so that a test can repeat a run. ``report`` counts a closed word
-    under ``msgbridge_driver_events_total{instance,event}``.
+    under ``msgbridge_driver_events_total{instance,event}``, ``show`` sets
+    ``msgbridge_driver_state{instance,name}`` (a moment is in seconds since 1970).
     """
 
     http: aiohttp.ClientSession
     clock: Clock
     random: random.Random = field(default_factory=random.Random)
     report: Callable[[str], None] = lambda _event: None
+    show: Callable[[str, float], None] = lambda _name, _value: None
+    fetch: Fetch = _fetch_nothing
 
     async def request(
         self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str]
@@ -131,6 +156,65 @@ class Webhook(Protocol):
         ...
 
 
+Emit = Callable[[Inbound], Awaitable[None]]
+"""
+Returns once everything in it is durable (and counts what was ignored): only then acknowledge.
+
+Raises `JournalError` when it could not be kept: then do not acknowledge, so that it comes again.
+"""
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A platform that pushes over a connection that we open."""
+
+    async def listen(self, emit: Emit) -> None:
+        """
+        Connect, and connect again, until cancelled. Returns or raises only when cancelled, or with
+        `JournalBroken` out of ``emit``; everything that the platform does is survived.
+        """
+        ...
+
+
+@runtime_checkable
+class Editor(Protocol):
+    """A platform where what we posted can be changed."""
+
+    async def edit(self, message_ids: Sequence[MessageId], outgoing: Outgoing) -> Receipt:
+        """
+        Make the posted parts ``message_ids`` say ``outgoing`` instead. Raises a `DeliveryError`;
+        the receipt's id is that under which the message is known from now on.
+        """
+        ...
+
+
+@runtime_checkable
+class Recaller(Protocol):
+    """A platform where what we posted can be taken back."""
+
+    async def recall(self, conversation: ConversationId, message_ids: Sequence[MessageId]) -> Receipt:
+        """Take the posted parts back. Raises a `DeliveryError`; already gone is no error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A person or a conversation: ``address`` is how rules.json names it, ``title`` how people do."""
+
+    address: Mapping[str, str]
+    title: str
+    detail: str = ""
+
+
+@runtime_checkable
+class Directory(Protocol):
+    """A platform that lists people or conversations. Raises a `DeliveryError`."""
+
+    async def users(self) -> Sequence[Entry]: ...
+
+    async def conversations(self) -> Sequence[Entry]: ...
+
+
 @runtime_checkable
 class MediaSource(Protocol):
     """A platform whose attachments come as references that only it can open."""
@@ -141,6 +225,10 @@ class MediaSource(Protocol):
 
         Raises a `DeliveryError`: `Refused` for a reference that cannot be opened (any more).
         """
+        ...
+
+    def open(self, ref: str) -> AbstractAsyncContextManager[Opened]:
+        """The file itself. Raises as `public_url`, when it is entered or read."""
         ...
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from bridge.driver import Driver, MediaSource
+from bridge.config import Config
+from bridge.driver import Driver, MediaSource, Opened
+from bridge.errors import Refused
 from bridge.model import Capabilities, Finding, InstanceId, Outgoing, Receipt
+
+
+def apart(config: Config) -> Config:
+    """The same configuration with a journal of its own: what waits for real is not touched."""
+    elsewhere = Path(tempfile.mkdtemp(prefix="msgbridge-dry-"))
+    return replace(config, global_=replace(config.global_, data_dir=elsewhere))
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +25,7 @@ class Printer:
     """Stands where a driver would send, and tells what it would have sent."""
 
     driver: Driver
-    say: Callable[[str], None]
+    say: Callable[[str], object]
 
     @property
     def instance(self) -> InstanceId:
@@ -25,12 +36,18 @@ class Printer:
         return self.driver.capabilities
 
     async def send(self, outgoing: Outgoing) -> Receipt:
-        self.say(f"would send to {outgoing.destination}:\n{outgoing.text}\n")
+        self.say(f"would send to {outgoing.destination}:\n{outgoing.text}\n\n")
         return Receipt()
 
     async def public_url(self, ref: str) -> str | None:
         """Opening an attachment changes nothing, so it is done for real."""
         return await self.driver.public_url(ref) if isinstance(self.driver, MediaSource) else None
+
+    def open(self, ref: str) -> AbstractAsyncContextManager[Opened]:
+        """As `public_url`."""
+        if isinstance(self.driver, MediaSource):
+            return self.driver.open(ref)
+        raise Refused("this platform opens no attachments", reason="no_media")
 
     async def probe(self) -> Sequence[Finding]:
         return await self.driver.probe()

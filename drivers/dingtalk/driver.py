@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
 
-    from bridge.driver import Answer, Settings, Toolbox
+    from bridge.driver import Answer, Opened, Settings, Toolbox
     from bridge.model import Inbound, InboundRequest, InstanceId, Outgoing, Receipt
 
     from .openapi import Grant
@@ -115,6 +115,12 @@ class AppRobotDriver:
         return openapi.decode_download(
             answer.status, answer.headers, answer.body, now=self._toolbox.clock.now()
         )
+
+    @asynccontextmanager
+    async def open(self, ref: str) -> AsyncIterator[Opened]:
+        """The file behind a ``downloadCode``."""
+        async with self._toolbox.fetch(await self.public_url(ref)) as opened:
+            yield opened
 
     async def _call(self, path: str, body: bytes) -> Answer:
         """An answer of whatever kind; a token that is refused is replaced once."""
