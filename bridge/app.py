@@ -16,14 +16,15 @@ import aiohttp.web
 import structlog
 
 from bridge import __version__
+from bridge.acceptor import Acceptor
 from bridge.clock import Clock, SystemClock
 from bridge.config import Config, Instance
 from bridge.courier import Courier, Outlet
 from bridge.delivery import Lanes
-from bridge.driver import Driver, Toolbox, Webhook
+from bridge.driver import Driver, Listener, Toolbox, Webhook
 from bridge.errors import BridgeError
 from bridge.gates import Gate
-from bridge.ingress import Acceptor, Ingress, Limits
+from bridge.ingress import Ingress, Limits
 from bridge.journal import Journal, Retention
 from bridge.journal.sqlite import SqliteJournal, open_journal
 from bridge.limits import Limiter
@@ -99,7 +100,7 @@ class App:
                 )
             )
             self._say_what_was_lost(journal)
-            outlets, webhooks = await self._open_instances(stack, journal)
+            outlets, drivers = await self._open_instances(stack, journal)
             courier = Courier(
                 journal=journal,
                 outlets=outlets,
@@ -109,18 +110,26 @@ class App:
                 give_up_after=config.delivery.give_up_after,
             )
             lanes = Lanes(journal, courier, self._clock, self._metrics)
+            acceptor = Acceptor(lambda: self._router, journal, lanes, self._metrics)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(lanes.run())
                 keeper = tasks.create_task(self._keep_house(journal, lanes))
                 await lanes.ready.wait()
                 async with AsyncExitStack() as doors:
-                    await self._listen(doors, journal, lanes, outlets, webhooks)
+                    await self._listen(doors, journal, acceptor, outlets, drivers)
+                    listeners = [
+                        tasks.create_task(driver.listen(acceptor.emit_for(instance)))
+                        for instance, driver in drivers.items()
+                        if isinstance(driver, Listener)
+                    ]
                     log.info("daemon.started", version=__version__, ports=sorted(self.ports.values()))
                     notify("READY=1", self._environ)
                     self.ready.set()
                     await self._stop.wait()
                     log.info("daemon.stopping")
                     notify("STOPPING=1", self._environ)
+                    for listener in listeners:
+                        listener.cancel()
                 lanes.stop()
                 keeper.cancel()
         log.info("daemon.stopped")
@@ -128,9 +137,9 @@ class App:
 
     async def _open_instances(
         self, stack: AsyncExitStack, journal: Journal
-    ) -> tuple[dict[InstanceId, Outlet], dict[InstanceId, Webhook]]:
+    ) -> tuple[dict[InstanceId, Outlet], dict[InstanceId, Driver]]:
         outlets: dict[InstanceId, Outlet] = {}
-        webhooks: dict[InstanceId, Webhook] = {}
+        drivers: dict[InstanceId, Driver] = {}
         for instance in self._config.instances.values():
             if not instance.enabled:
                 continue
@@ -138,8 +147,7 @@ class App:
             driver = await stack.enter_async_context(
                 instance.spec.open(instance.id, instance.settings, toolbox)
             )
-            if isinstance(driver, Webhook) and instance.listen is not None:
-                webhooks[instance.id] = driver
+            drivers[instance.id] = driver
             limit = instance.max_rate or driver.capabilities.rate_limit
             limiter = None
             if limit is not None:
@@ -157,7 +165,7 @@ class App:
                 on_lost_answer=instance.on_lost_answer,
                 send_timeout=instance.send_timeout,
             )
-        return outlets, webhooks
+        return outlets, drivers
 
     @asynccontextmanager
     async def _toolbox(self, instance: Instance) -> AsyncIterator[Toolbox]:
@@ -173,29 +181,29 @@ class App:
             timeout=timeout,
             proxy=instance.proxy or self._config.global_.proxy or None,
         ) as session:
-            counter = self._metrics.driver_events
+            events, state = self._metrics.driver_events, self._metrics.driver_state
             yield Toolbox(
-                session,
-                self._clock,
-                random.Random(),  # noqa: S311  # jitter, not a secret
-                lambda event: counter.labels(instance.id, event).inc(),
+                http=session,
+                clock=self._clock,
+                random=random.Random(),  # noqa: S311  # jitter, not a secret
+                report=lambda event: events.labels(instance.id, event).inc(),
+                show=lambda name, value: state.labels(instance.id, name).set(value),
             )
 
     async def _listen(
         self,
         doors: AsyncExitStack,
         journal: SqliteJournal,
-        lanes: Lanes,
+        acceptor: Acceptor,
         outlets: Mapping[InstanceId, Outlet],
-        webhooks: Mapping[InstanceId, Webhook],
+        drivers: Mapping[InstanceId, Driver],
     ) -> None:
         config = self._config.global_
-        acceptor = Acceptor(lambda: self._router, journal, lanes, self._metrics)
         mounts: dict[int, dict[str, tuple[InstanceId, Webhook]]] = {}
-        for instance_id, webhook in webhooks.items():
+        for instance_id, driver in drivers.items():
             place = self._config.instances[instance_id].listen
-            assert place is not None
-            mounts.setdefault(place.port, {})[place.path] = (instance_id, webhook)
+            if place is not None and isinstance(driver, Webhook):
+                mounts.setdefault(place.port, {})[place.path] = (instance_id, driver)
         limits = Limits(
             max_body=config.http.max_body,
             body_timeout=config.http.body_timeout,

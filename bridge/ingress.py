@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 
+from bridge.acceptor import Acceptor
 from bridge.clock import Clock
-from bridge.delivery import Lanes
 from bridge.driver import Webhook
 from bridge.errors import IngressError, JournalError, JournalFull, Unsupported
-from bridge.journal import Journal, Verdict
 from bridge.metrics import Metrics
-from bridge.model import Envelope, Inbound, InboundRequest, InboundResponse, InstanceId
-from bridge.routing import Router
+from bridge.model import Inbound, InboundRequest, InboundResponse, InstanceId
 
 log = structlog.get_logger()
 
@@ -43,43 +41,6 @@ class _Rejected(Exception):  # not an error of ours: an HTTP answer on its way o
         super().__init__(why)
         self.status = status
         self.retry_after = retry_after
-
-
-class Acceptor:
-    """Takes envelopes into the journal and hands their deliveries to the lanes."""
-
-    def __init__(
-        self, router: Callable[[], Router], journal: Journal, lanes: Lanes, metrics: Metrics
-    ) -> None:
-        self._router = router
-        self._journal = journal
-        self._lanes = lanes
-        self._metrics = metrics
-
-    async def take(self, envelope: Envelope) -> Verdict:
-        """
-        Return once the envelope is durable: only then may anybody be told that we have it.
-
-        Raises `JournalError`; nothing was promised then.
-        """
-        routes = self._router().route(envelope)
-        acceptance = await self._journal.accept(envelope, routes)
-        self._lanes.offer(acceptance.deliveries)
-        verdict = acceptance.verdict
-        instance = envelope.source.instance
-        self._metrics.messages_accepted.labels(instance, verdict.value).inc()
-        if verdict is Verdict.CONFLICT:
-            log.warning("message.conflicted", instance=instance, message=envelope.id)
-        else:
-            log.info(
-                "message.accepted",
-                instance=instance,
-                conversation=envelope.source.conversation,
-                message=envelope.id,
-                verdict=verdict.value,
-                deliveries=len(acceptance.deliveries),
-            )
-        return verdict
 
 
 class Ingress:
@@ -110,9 +71,8 @@ class Ingress:
         try:
             inbound_request = await self._read(request)
             webhook.verify(inbound_request)
-            inbound = self._understand(instance, webhook, inbound_request)
-            for envelope in inbound.envelopes:
-                await self._acceptor.take(envelope)
+            inbound = _understand(webhook, inbound_request)
+            await self._acceptor.take(instance, inbound)
         except IngressError as e:
             return self._refuse(instance, request, e.status, str(e))
         except JournalFull as e:
@@ -124,17 +84,6 @@ class Ingress:
         return _response(
             webhook.reply(inbound_request, inbound, now=self._clock.now(), nonce=secrets.token_hex(8))
         )
-
-    def _understand(self, instance: InstanceId, webhook: Webhook, request: InboundRequest) -> Inbound:
-        """What is not ours to bridge is acknowledged and counted, never refused."""
-        try:
-            inbound = webhook.normalize(request)
-        except Unsupported as e:
-            inbound = Inbound(ignored=e.reason)
-        if inbound.ignored:
-            self._metrics.messages_ignored.labels(instance, inbound.ignored).inc()
-            log.info("message.ignored", instance=instance, reason=inbound.ignored)
-        return inbound
 
     async def _read(self, request: web.BaseRequest) -> InboundRequest:
         if request.method != "POST":
@@ -218,6 +167,14 @@ class Ingress:
         if status in (408, 413, 415):
             response.force_close()  # the rest of the body is not worth reading
         return response
+
+
+def _understand(webhook: Webhook, request: InboundRequest) -> Inbound:
+    """What is not ours to bridge is acknowledged and counted, never refused."""
+    try:
+        return webhook.normalize(request)
+    except Unsupported as e:
+        return Inbound(ignored=e.reason)
 
 
 _NO_QUERY: CIMultiDict[str] = CIMultiDict()

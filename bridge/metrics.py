@@ -63,6 +63,12 @@ class Metrics:
             ["instance", "event"],
             registry=registry,
         )
+        self.driver_state = Gauge(
+            "msgbridge_driver_state",
+            "What drivers say of their connections; moments in seconds since 1970.",
+            ["instance", "name"],
+            registry=registry,
+        )
         self.deliveries_waiting = Gauge(
             "msgbridge_deliveries_waiting",
             "Deliveries that wait in the journal.",

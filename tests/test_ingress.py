@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 from multidict import CIMultiDict
 
+from bridge.acceptor import Acceptor
 from bridge.clock import SystemClock
 from bridge.courier import Courier
 from bridge.delivery import Lanes
 from bridge.errors import Forbidden, JournalFull, Malformed, Unsupported, Unverified
-from bridge.ingress import Acceptor, Ingress, Limits
+from bridge.ingress import Ingress, Limits
 from bridge.journal import Capacity, Retention
 from bridge.journal.memory import MemoryJournal
 from bridge.listening import listen

@@ -1,0 +1,67 @@
+"""Where all ways in meet: an envelope is routed, journaled, and handed to the lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from bridge.delivery import Lanes
+from bridge.driver import Emit
+from bridge.journal import Journal, Verdict
+from bridge.metrics import Metrics
+from bridge.model import Envelope, Inbound, InstanceId
+from bridge.routing import Router
+
+log = structlog.get_logger()
+
+
+class Acceptor:
+    """Takes envelopes into the journal and hands their deliveries to the lanes."""
+
+    def __init__(
+        self, router: Callable[[], Router], journal: Journal, lanes: Lanes, metrics: Metrics
+    ) -> None:
+        self._router = router
+        self._journal = journal
+        self._lanes = lanes
+        self._metrics = metrics
+
+    async def take(self, instance: InstanceId, inbound: Inbound) -> None:
+        """
+        Return once all of it is durable: only then may anybody be told that we have it.
+
+        Raises `JournalError`; nothing was promised then.
+        """
+        if inbound.ignored:
+            self._metrics.messages_ignored.labels(instance, inbound.ignored).inc()
+            log.info("message.ignored", instance=instance, reason=inbound.ignored)
+        for envelope in inbound.envelopes:
+            await self._accept(envelope)
+
+    def emit_for(self, instance: InstanceId) -> Emit:
+        """`take` for one instance: what its listener is given."""
+
+        async def emit(inbound: Inbound) -> None:
+            await self.take(instance, inbound)
+
+        return emit
+
+    async def _accept(self, envelope: Envelope) -> None:
+        routes = self._router().route(envelope)
+        acceptance = await self._journal.accept(envelope, routes)
+        self._lanes.offer(acceptance.deliveries)
+        verdict = acceptance.verdict
+        instance = envelope.source.instance
+        self._metrics.messages_accepted.labels(instance, verdict.value).inc()
+        if verdict is Verdict.CONFLICT:
+            log.warning("message.conflicted", instance=instance, message=envelope.id)
+        else:
+            log.info(
+                "message.accepted",
+                instance=instance,
+                conversation=envelope.source.conversation,
+                message=envelope.id,
+                verdict=verdict.value,
+                deliveries=len(acceptance.deliveries),
+            )
