@@ -29,6 +29,9 @@ PLATFORMS = sorted(path.parent.name for path in DRIVERS.glob("*/__init__.py"))
 SECRET = "planted-5ecret-9f1c2e7d0b"
 """Every case gives it (or something that holds it) for every secret of its platform."""
 
+LETTERS_AND_DIGITS = SECRET.replace("-", "")
+"""It, for secrets in which nothing else may stand."""
+
 INSTANCE = InstanceId("contract")
 PATIENCE = 10.0
 LITTLE_PATIENCE = 1.0

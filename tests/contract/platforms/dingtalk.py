@@ -9,7 +9,7 @@ from drivers.dingtalk import DRIVER
 from drivers.dingtalk.faults import Fault, refusal
 from drivers.dingtalk.signature import sign
 from drivers.dingtalk.simulator import Simulator
-from tests.contract.cases import SECRET, Behaviour, Case, Stage, opened
+from tests.contract.cases import LETTERS_AND_DIGITS, SECRET, Behaviour, Case, Stage, opened
 from tests.contract.servers import closed_port
 
 _APP_KEY = "dingsimappkey0000001"
@@ -32,6 +32,9 @@ _SETTINGS = {
     "app_key": _APP_KEY,
     "app_secret": SECRET,
     "signing_secret": SECRET,
+    "callback_token": SECRET,
+    "callback_aes_key": f"{LETTERS_AND_DIGITS:A<43}",
+    "outgoing_token": SECRET,
     "allowed_users": "*",
 }
 

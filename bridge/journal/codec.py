@@ -1,0 +1,212 @@
+"""
+Envelopes and plans as bytes, and back.
+
+Compact JSON, positional, led by the number of the layout: ``[1,[what is said],[what is around]]``.
+What is said decides whether a second message with a known id is a redelivery or a conflict; what is
+around (names that people choose, times, flags) may differ between two deliveries of one message.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bridge.model import (
+    Attachment,
+    AttachmentKind,
+    AttachmentMode,
+    Button,
+    ConversationId,
+    ConversationRef,
+    DeliveryId,
+    Envelope,
+    EventId,
+    EventKind,
+    InstanceId,
+    Mention,
+    Message,
+    MessageId,
+    Plan,
+    Quote,
+    Reaction,
+    Replacement,
+    Sender,
+    TextFormat,
+    UserId,
+)
+
+LAYOUT = 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+class Unreadable(ValueError):
+    """Bytes that are not what this module writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An envelope's bytes, and a number (64 bits, signed) that stands for what it says."""
+
+    body: bytes
+    fingerprint: int
+
+
+def encode(envelope: Envelope) -> Encoded:
+    """Raises `UnicodeEncodeError` for text with lone surrogates, which is cleaned where it enters."""
+    source, sender, message = envelope.source, envelope.sender, envelope.message
+    quote, reaction = message.quote, envelope.reaction
+    said = _json(
+        (
+            envelope.id,
+            envelope.kind,
+            source.instance,
+            source.conversation,
+            sender.id,
+            envelope.target,
+            reaction and (reaction.emoji, reaction.removed),
+            message.id,
+            message.text,
+            message.format,
+            message.title,
+            message.attachments
+            and [(a.kind, a.url, a.ref, a.filename, a.media_type, a.size) for a in message.attachments],
+            message.mentions and [(m.user_id, m.display_name) for m in message.mentions],
+            quote and (quote.id, quote.sender, quote.text),
+            message.buttons and [(b.label, b.url) for b in message.buttons],
+        )
+    )
+    around = _json(
+        (
+            sender.display_name,
+            sender.username,
+            sender.avatar_url,
+            sender.is_bot,
+            envelope.conversation_title,
+            envelope.direct,
+            envelope.mentions_bot,
+            (envelope.occurred_at - _EPOCH) // _MICROSECOND,
+            (envelope.received_at - _EPOCH) // _MICROSECOND,
+        )
+    )
+    content = said.encode()
+    digest = hashlib.blake2b(content, digest_size=8).digest()
+    return Encoded(b"[1,%b,%b]" % (content, around.encode()), int.from_bytes(digest, "big", signed=True))
+
+
+def decode(body: bytes) -> Envelope:
+    """The envelope that `encode` was given. Raises `Unreadable`."""
+    said, around = _parts(body, 2)
+    try:
+        (
+            event_id,
+            kind,
+            instance,
+            conversation,
+            sender_id,
+            target,
+            reaction,
+            message_id,
+            text,
+            text_format,
+            title,
+            attachments,
+            mentions,
+            quote,
+            buttons,
+        ) = said
+        (
+            display_name,
+            username,
+            avatar_url,
+            is_bot,
+            conversation_title,
+            direct,
+            mentions_bot,
+            occurred_at,
+            received_at,
+        ) = around
+        return Envelope(
+            id=EventId(event_id),
+            kind=EventKind(kind),
+            source=ConversationRef(InstanceId(instance), ConversationId(conversation)),
+            sender=Sender(UserId(sender_id), display_name, username, avatar_url, is_bot),
+            message=Message(
+                id=MessageId(message_id),
+                text=text,
+                format=TextFormat(text_format),
+                attachments=tuple(Attachment(AttachmentKind(kind), *rest) for kind, *rest in attachments),
+                mentions=tuple(Mention(*mention) for mention in mentions),
+                quote=Quote(*quote) if quote is not None else None,
+                title=title,
+                buttons=tuple(Button(*button) for button in buttons),
+            ),
+            occurred_at=_EPOCH + timedelta(microseconds=occurred_at),
+            received_at=_EPOCH + timedelta(microseconds=received_at),
+            target=target,
+            reaction=Reaction(*reaction) if reaction is not None else None,
+            conversation_title=conversation_title,
+            direct=direct,
+            mentions_bot=mentions_bot,
+        )
+    except (TypeError, ValueError, OverflowError) as e:
+        raise Unreadable(f"not an envelope: {e}") from e
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """Raises `UnicodeEncodeError` for text with lone surrogates."""
+    return _json(
+        (
+            LAYOUT,
+            (
+                plan.rule,
+                plan.template,
+                plan.attachments,
+                plan.format,
+                [(step.pattern, step.replacement) for step in plan.transform],
+            ),
+        )
+    ).encode()
+
+
+def decode_plan(body: bytes) -> Plan:
+    """The plan that `encode_plan` was given. Raises `Unreadable`."""
+    (written,) = _parts(body, 1)
+    try:
+        rule, template, attachments, text_format, transform = written
+        return Plan(
+            rule=rule,
+            template=template,
+            attachments=AttachmentMode(attachments),
+            format=None if text_format is None else TextFormat(text_format),
+            transform=tuple(Replacement(*step) for step in transform),
+        )
+    except (TypeError, ValueError) as e:
+        raise Unreadable(f"not a plan: {e}") from e
+
+
+def checksum(body: bytes, seq: int) -> int:
+    """CRC-32 of ``body`` as it stands in row ``seq``: a body in another's row does not fit."""
+    return zlib.crc32(body, seq & 0xFFFFFFFF)
+
+
+def delivery_id(source: InstanceId, event_id: EventId, destination: ConversationRef) -> DeliveryId:
+    """16 hex digits, the same for the same event and destination on every day and machine."""
+    name = f"{source}\0{event_id}\0{destination.instance}\0{destination.conversation}"
+    return DeliveryId(hashlib.blake2b(name.encode(), digest_size=8).hexdigest())
+
+
+def _parts(body: bytes, count: int) -> Sequence[Any]:
+    try:
+        layout, *parts = json.loads(body)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise Unreadable(f"not JSON: {e}") from e
+    if layout != LAYOUT or len(parts) != count:
+        raise Unreadable(f"layout {layout!r} is not known to this version")
+    return list(parts)

@@ -1,0 +1,358 @@
+"""The default journal: one SQLite file on a local disk, written by one thread."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from bridge.clock import Clock
+from bridge.errors import JournalBroken, JournalFull
+from bridge.journal import (
+    Acceptance,
+    Capacity,
+    Ledger,
+    Retention,
+    Row,
+    Suspension,
+    reading,
+    recall,
+    rows,
+    standing,
+)
+from bridge.journal.blackbox import BlackBox
+from bridge.journal.codec import encode
+from bridge.journal.gauge import Gauge
+from bridge.journal.names import event_name, post_name
+from bridge.journal.pruning import prune_step
+from bridge.journal.schema import NUMBER_OF, open_database, unusable
+from bridge.journal.store import Accepting, Settling, Standing, Store, queued
+from bridge.journal.writer import Asking, Writer
+from bridge.model import (
+    ConversationId,
+    ConversationRef,
+    Delivery,
+    Envelope,
+    InstanceId,
+    MessageId,
+    Outcome,
+    Route,
+    Status,
+)
+
+CRASHES = 3
+"""A delivery that was on the bench at so many crashes is held."""
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def open_journal(
+    path: Path, *, clock: Clock, capacity: Capacity, retention: Retention
+) -> AsyncIterator["SqliteJournal"]:
+    """
+    The journal in ``path``, made if need be (with ``<path>.mark`` and ``<path>.ballast`` beside it).
+
+    Raises `JournalBroken` if the file cannot be used, and says why and what to do.
+    """
+    now = clock.now().timestamp()
+    with ExitStack() as stack:
+        opened = await asyncio.to_thread(_open, path, now, stack)
+        gauge = Gauge(path, capacity)
+        gauge.read(opened.store.rows, opened.store.bytes, clock.monotonic())
+        journal = SqliteJournal(
+            path,
+            opened,
+            Writer(path, opened.store, gauge, opened.box, clock, stack.pop_all()),
+            gauge,
+            clock,
+            retention,
+        )
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+class _Opened:
+    """A file that was opened, and what was found in it."""
+
+    def __init__(self, db: sqlite3.Connection, box: BlackBox, now: float) -> None:
+        self.box = box
+        found, planned = _counted(db)
+        last = max(found, box.last_found)
+        self.lost = (found + 1, last) if last > found else None
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE counters SET last = ?", (last,))
+        standing.complete_all(db, now)
+        self.crashed = _count_crash(db, box.bench_found, now)
+        db.execute("COMMIT")
+        box.committed(last)
+        box.on_the_bench(0)
+        self.store = Store(db, Standing(last, planned, *queued(db)))
+
+
+def _open(path: Path, now: float, stack: ExitStack) -> _Opened:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    box = stack.enter_context(BlackBox(path.with_name(path.name + ".mark")))
+    db = stack.enter_context(closing(open_database(path)))
+    try:
+        return _Opened(db, box, now)
+    except sqlite3.Error as e:
+        raise JournalBroken(unusable(path, e)) from e
+
+
+def _counted(db: sqlite3.Connection) -> tuple[int, int]:
+    """The last seq that is in the file, and how many deliveries were ever planned."""
+    last, planned = db.execute("SELECT last, planned FROM counters").fetchone()
+    message = db.execute("SELECT ifnull(max(seq + routes), 0) FROM messages").fetchone()[0]
+    return max(last, message), planned
+
+
+def _count_crash(db: sqlite3.Connection, seq: int, now: float) -> bool:
+    """Delivery ``seq`` was on the bench when the process died; whether it is held for that."""
+    db.execute("UPDATE deliveries SET crashes = crashes + 1 WHERE seq = ? AND status = 0", (seq,))
+    held = db.execute(
+        "UPDATE deliveries SET status = ?, settled_at = ?, reason = 'crashed', detail = ? "
+        "WHERE seq = ? AND status = 0 AND crashes >= ?",
+        (
+            NUMBER_OF[Status.HELD],
+            now,
+            f"it was being worked on when the process died, {CRASHES} times",
+            seq,
+            CRASHES,
+        ),
+    )
+    return held.rowcount > 0
+
+
+class SqliteJournal:
+    """
+    `Journal` on SQLite.
+
+    ``lost`` is the gap (first and last seq) of what was accepted but is no longer in the file,
+    ``damaged`` counts rows that were quarantined since it was opened, ``crashed`` says that a
+    delivery was held when it was opened because it crashed the process too often.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        opened: _Opened,
+        writer: Writer,
+        gauge: Gauge,
+        clock: Clock,
+        retention: Retention,
+    ) -> None:
+        self._path = path
+        self._store = opened.store
+        self._box = opened.box
+        self._writer = writer
+        self._gauge = gauge
+        self._clock = clock
+        self._retention = retention
+        self._version = _data_version(opened.store.db)
+        self.lost = opened.lost
+        self.crashed = opened.crashed
+        self.damaged = 0
+
+    async def close(self) -> None:
+        """Commit what was asked for, then close the file. `open_journal` does it."""
+        await self._writer.close()
+
+    @property
+    def broken(self) -> str:
+        """Why the journal can keep nothing any more; empty while it can."""
+        return self._writer.broken
+
+    @property
+    def commits(self) -> int:
+        """Transactions since it was opened."""
+        return self._writer.commits
+
+    @property
+    def fullness(self) -> float:
+        """0 to 1 and above: how near the nearest of the three limits of `Capacity` is."""
+        return self._gauge.fullness
+
+    async def accept(self, envelope: Envelope, routes: Sequence[Route]) -> Acceptance:
+        if self._gauge.full:
+            self._refuse()
+        accepted: Acceptance = await self._writer.submit(
+            Accepting(
+                envelope, routes, encode(envelope), event_name(envelope.source.instance, envelope.id)
+            )
+        )
+        return accepted
+
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        await self._writer.submit(Settling(delivery, outcome))
+
+    async def part_sent(self, delivery: Delivery, parts: int, message_id: MessageId | None) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE deliveries SET parts = max(parts, ?) WHERE seq = ?", (parts, delivery.seq))
+            if message_id is not None:
+                db.execute(
+                    "INSERT OR IGNORE INTO links VALUES (?, ?, ?)",
+                    (delivery.seq, parts, message_id),
+                )
+                name = post_name(delivery.route.destination, message_id)
+                self._store.names.add(name, delivery.seq)
+
+        await self._ask(work)
+
+    async def postpone(
+        self, delivery: Delivery, *, attempts: int, due_at: float, reason: str, detail: str
+    ) -> None:
+        await self._ask(
+            lambda db: (
+                db.execute(
+                    "UPDATE deliveries SET attempts = ?, due_at = ?, reason = ?, detail = ? "
+                    "WHERE seq = ? AND status = 0",
+                    (attempts, due_at, reason, detail, delivery.seq),
+                ).rowcount
+            )
+        )
+
+    async def lanes(self) -> Sequence[ConversationRef]:
+        return await self._ask(
+            lambda db: [
+                ConversationRef(InstanceId(instance), ConversationId(conversation))
+                for instance, conversation in db.execute(
+                    "SELECT instance, conversation FROM places WHERE EXISTS "
+                    "(SELECT 1 FROM deliveries WHERE status = 0 AND place = places.id)"
+                ).fetchall()
+            ]
+        )
+
+    async def waiting(self, destination: ConversationRef, limit: int) -> Sequence[Delivery]:
+        def work(db: sqlite3.Connection) -> Sequence[Delivery]:
+            place = self._store.known_place(destination)
+            good: list[Delivery] = []
+            after = 0
+            while place is not None and len(good) < limit:
+                found = rows.waiting(db, place, after, limit - len(good))
+                if not found:
+                    break
+                after = found[-1][0]
+                good += [delivery for _, delivery in found if delivery is not None]
+                if bad := [seq for seq, delivery in found if delivery is None]:
+                    self._store.quarantine(bad, self._now())
+                    self.damaged += len(bad)
+            return good
+
+        return await self._ask(work)
+
+    async def suspend(self, suspension: Suspension) -> None:
+        await self._ask(lambda db: standing.suspend(db, suspension))
+
+    async def resume(self, instance: InstanceId, conversation: str | None, until: datetime) -> None:
+        await self._ask(lambda db: standing.resume(db, instance, conversation, until.timestamp()))
+
+    async def suspensions(self) -> Sequence[Suspension]:
+        oldest = self._now() - self._retention.dead
+        return await self._ask(lambda db: standing.suspensions(db, oldest))
+
+    async def translate(
+        self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
+    ) -> MessageId | None:
+        return await self._ask(
+            lambda db: recall.translate(db, self._store.names, source, message_id, destination)
+        )
+
+    async def rate_started(self, limiter: str, at: float) -> int:
+        return await self._ask(lambda db: standing.rate_started(db, limiter, at))
+
+    async def rate_completed(self, limiter: str, token: int, at: float) -> None:
+        await self._ask(lambda db: standing.rate_completed(db, limiter, token, at))
+
+    async def rate_history(self, limiter: str, since: float) -> Sequence[float]:
+        return await self._ask(lambda db: standing.rate_history(db, limiter, since))
+
+    async def rows(
+        self, status: Status, *, limit: int = 100, instance: str = "", delivery_id: str = ""
+    ) -> Sequence[Row]:
+        return await self._read(
+            lambda reader: reader.rows(status, limit=limit, instance=instance, delivery_id=delivery_id)
+        )
+
+    async def replay(self, delivery_ids: Sequence[str]) -> int:
+        now = self._now()
+
+        def work(db: sqlite3.Connection) -> int:
+            found = rows.replay(db, delivery_ids, now)
+            self._store.recount()
+            return found
+
+        return await self._ask(work)
+
+    async def ledger(self) -> Ledger:
+        return await self._read(reading.Reader.ledger)
+
+    async def backlog(self) -> dict[InstanceId, tuple[int, float]]:
+        return await self._read(reading.Reader.backlog)
+
+    async def changed_outside(self) -> bool:
+        def work(db: sqlite3.Connection) -> bool:
+            version = _data_version(db)
+            changed = version != self._version
+            self._version = version
+            if changed:
+                self._store.recount()
+            return changed
+
+        return await self._ask(work)
+
+    async def prune(self) -> None:
+        now, retention = self._now(), self._retention
+        after: int | None = 0
+        while after is not None:
+            after = await self._ask(
+                partial(
+                    prune_step,
+                    names=self._store.names,
+                    after=after,
+                    retention=retention,
+                    now=now,
+                )
+            )
+        await self._ask(
+            lambda db: standing.forget(db, suspended=now - retention.dead, rated=now - retention.dedupe)
+        )
+
+    def on_the_bench(self, delivery: Delivery | None) -> None:
+        self._box.on_the_bench(delivery.seq if delivery else 0)
+
+    def _refuse(self) -> None:
+        if self._gauge.stale(self._clock.monotonic()) and not self._writer.broken:
+            self._writer.submit(Asking(lambda _db: None))  # measures, so that it can end
+        raise JournalFull(
+            f"the journal is full ({self._gauge.fullness:.0%}): "
+            "it takes messages again when some are delivered or the disk has room"
+        )
+
+    async def _ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        answer: T = await self._writer.submit(Asking(work))
+        return answer
+
+    async def _read(self, work: Callable[[reading.Reader], T]) -> T:
+        """Long reads have a connection and a thread of their own: nobody's commit waits for them."""
+        if self._writer.broken:
+            raise JournalBroken(self._writer.broken)
+
+        def read() -> T:
+            with reading.open_reader(self._path) as reader:
+                return work(reader)
+
+        return await asyncio.to_thread(read)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def _data_version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA data_version").fetchone()[0]
+    return version

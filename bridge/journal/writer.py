@@ -1,0 +1,317 @@
+"""
+The one thread that writes: takes whatever has gathered, makes it one transaction, answers at once.
+
+The loop's side appends to a list and hands it over once per turn of the loop, so groups form by
+themselves; while one is being committed, the next gathers. A group is answered by one call back into
+the loop. What fails by its own fault fails alone; what fails by the storage's fault ends the journal.
+
+A group that only says how deliveries ended is committed without an fsync of its own: the operating
+system has it, so it survives the end of the process, and the disk has it `SYNC_WITHIN` seconds later
+or with the next group that is synced. A power cut in between costs a message sent twice, never one lost.
+"""
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bridge.clock import Clock
+from bridge.errors import JournalBroken, JournalError, JournalFull
+from bridge.journal.blackbox import BlackBox
+from bridge.journal.gauge import Gauge
+from bridge.journal.store import Accepting, Settling, Store
+
+FULL_FOR = 60.0
+"""Seconds that deliveries which have ended wait for room on a full disk before the journal breaks."""
+
+SYNC_WITHIN = 0.05
+"""Seconds after which a group that was committed without an fsync is on the disk as well."""
+
+_RETRY_FULL = 1.0
+
+# Errors of SQLite that say something of the statement or its values, not of the storage.
+_OWN_FAULT = {"ERROR", "CONSTRAINT", "MISMATCH", "RANGE", "TOOBIG", "MISUSE", ""}
+_NO_ROOM = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Anything that is not worth grouping; runs inside the group's transaction."""
+
+    work: Callable[[sqlite3.Connection], Any]
+
+
+Work = Accepting | Settling | Asking
+
+
+@dataclass(slots=True)
+class Order:
+    """Work, and who waits for it. ``tried_at`` is when it first found the disk full."""
+
+    work: Work
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+    tried_at: float | None = None
+
+
+class _DiskFull(Exception):  # a signal within this file
+    pass
+
+
+class Writer:
+    """``broken`` is empty until the storage fails, then says why for ever; ``commits`` counts."""
+
+    def __init__(
+        self,
+        path: Path,
+        store: Store,
+        gauge: Gauge,
+        box: BlackBox,
+        clock: Clock,
+        resources: ExitStack,
+    ) -> None:
+        """``resources`` are closed by the thread when it ends: nobody else knows when that is."""
+        self._wal = path.with_name(path.name + "-wal")
+        self._store = store
+        self._gauge = gauge
+        self._box = box
+        self._clock = clock
+        self._resources = resources
+        self._loop = asyncio.get_running_loop()
+        self._gathered: list[Order] = []
+        self._handed: queue.SimpleQueue[list[Order] | None] = queue.SimpleQueue()
+        self._deferred: list[Order] = []
+        self._synced = True  # SQLite's setting for the next commit
+        self._unsynced_since: float | None = None
+        self._stopped = self._loop.create_future()
+        self._closing = False
+        self.broken = ""
+        self.commits = 0
+        threading.Thread(target=self._run, name="journal", daemon=True).start()
+
+    # --- on the loop ------------------------------------------------------------------------------
+
+    def submit(self, work: Work) -> asyncio.Future[Any]:
+        """The answer to ``work``, once it is committed. Raises `JournalBroken`."""
+        if self.broken or self._closing:
+            raise JournalBroken(self.broken or "the journal is closed")
+        future = self._loop.create_future()
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(Order(work, future))
+        return future
+
+    async def close(self) -> None:
+        """Commit what was submitted, then end the thread."""
+        self._closing = True
+        if self._gathered:
+            self._hand_over()
+        self._handed.put(None)
+        await asyncio.shield(self._stopped)
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._handed.put(self._gathered)
+            self._gathered = []
+
+    @staticmethod
+    def _answer(orders: list[Order]) -> None:
+        for order in orders:
+            future = order.future
+            if future.done():  # whoever asked was cancelled; the work stays done
+                continue
+            if order.error is not None:
+                future.set_exception(order.error)
+            else:
+                future.set_result(order.result)
+
+    # --- in the thread ----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            handed, last = self._take()
+            if last or self._is_overdue():
+                self._sync()
+            orders, self._deferred = self._deferred + handed, []
+            try:
+                self._turn(orders)
+            except Exception as e:  # noqa: BLE001 # whatever it is, those who wait must hear of it
+                self._break(f"the journal's thread failed: {e!r}")
+                self._fail(orders, JournalBroken(self.broken))
+        self._fail(self._deferred, JournalFull("the disk was full until the end"))
+        try:
+            self._resources.close()
+        except Exception as e:  # noqa: BLE001 # what was promised is on disk; the end must come
+            self._break(f"the journal could not be closed: {e!r}")
+        self._call(self._stopped.set_result, None)
+
+    def _turn(self, orders: list[Order]) -> None:
+        if self.broken:
+            self._fail(orders, JournalBroken(self.broken))
+        elif orders:
+            self._group(orders)
+
+    def _take(self) -> tuple[list[Order], bool]:
+        """Everything that was handed over, waiting for it if nothing else is to be done."""
+        timeout = _RETRY_FULL if self._deferred else None
+        if self._unsynced_since is not None:
+            timeout = SYNC_WITHIN
+        try:
+            orders = self._handed.get(timeout=timeout)
+        except queue.Empty:
+            return [], False
+        gathered: list[Order] = []
+        while orders is not None:
+            gathered += orders
+            try:
+                orders = self._handed.get_nowait()
+            except queue.Empty:
+                return gathered, False
+        return gathered, True
+
+    def _group(self, orders: list[Order]) -> None:
+        try:
+            self._transaction(orders)
+        except _DiskFull:
+            self._without_room(orders)
+        except sqlite3.Error as e:
+            if _is_own_fault(e):
+                self._one_by_one(orders, e)
+            else:
+                self._break(f"the storage failed: {e}")
+                self._fail(orders, JournalBroken(self.broken))
+        except Exception as e:  # noqa: BLE001 # a value that cannot be written, or a bug: of one order
+            self._one_by_one(orders, e)
+        else:
+            # Before anybody hears of it: who was accepted last must see that the journal is full.
+            self._gauge.read(self._store.rows, self._store.bytes, self._clock.monotonic())
+            self._call(self._answer, orders)
+
+    def _transaction(self, orders: list[Order]) -> None:
+        """All of it, or nothing."""
+        store, db = self._store, self._store.db
+        accepting = [o for o in orders if type(o.work) is Accepting]
+        settling = [o.work for o in orders if type(o.work) is Settling]
+        now = self._clock.now().timestamp()
+        try:
+            self._sync_this(synced=len(settling) < len(orders))
+            db.execute("BEGIN IMMEDIATE")
+            if settling:  # first, so that what we posted is known when it comes back at once
+                store.settle(settling, now)
+            if accepting:
+                store.accept([o.work for o in accepting if isinstance(o.work, Accepting)], now)
+            for order in orders:
+                if type(order.work) is Asking:
+                    order.result = order.work.work(db)
+            store.finish()
+            db.execute("COMMIT")
+        except BaseException as e:
+            self._roll_back()
+            if isinstance(e, sqlite3.Error) and _name(e) in _NO_ROOM:
+                raise _DiskFull from e
+            raise
+        store.commit()
+        if self._synced:
+            self._unsynced_since = None
+        elif self._unsynced_since is None:
+            self._unsynced_since = self._clock.monotonic()
+        self._box.committed(store.last)
+        self.commits += 1
+        for order in accepting:
+            order.result = order.work.result  # type: ignore[union-attr] # chosen by type above
+
+    def _sync_this(self, *, synced: bool) -> None:
+        """Whether the next commit waits for the disk."""
+        if synced is not self._synced:
+            self._store.db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
+
+    def _is_overdue(self) -> bool:
+        since = self._unsynced_since
+        return since is not None and self._clock.monotonic() - since >= SYNC_WITHIN
+
+    def _sync(self) -> None:
+        """Bring to the disk what was committed without an fsync."""
+        self._unsynced_since = None
+        try:
+            descriptor = os.open(self._wal, os.O_RDONLY)
+        except FileNotFoundError:  # nothing was written since the last checkpoint
+            return
+        try:
+            os.fdatasync(descriptor)
+        except OSError as e:
+            self._break(f"the storage failed: {e}")
+        finally:
+            os.close(descriptor)
+
+    def _roll_back(self) -> None:
+        db = self._store.db
+        with contextlib.suppress(sqlite3.Error):  # the first error is the one to be told
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            self._store.forget()
+
+    def _one_by_one(self, orders: list[Order], error: Exception) -> None:
+        """One of them cannot be written: find out which, and let the others pass."""
+        if len(orders) > 1:
+            self._singly(orders)
+            return
+        failure = JournalError(f"cannot be written: {error!r}")
+        failure.__cause__ = error
+        self._fail(orders, failure)
+
+    def _singly(self, orders: list[Order]) -> None:
+        for order in orders:
+            if self.broken:
+                self._fail([order], JournalBroken(self.broken))
+            else:
+                self._group([order])
+
+    def _without_room(self, orders: list[Order]) -> None:
+        """On a full disk nothing is accepted, but what has ended is written down, if later."""
+        self._gauge.disk_is_full()
+        accepting = [o for o in orders if type(o.work) is Accepting]
+        ending = [o for o in orders if type(o.work) is not Accepting]
+        self._fail(accepting, JournalFull("the disk is full"))
+        if len(orders) > 1:  # some of them may need less room, or none
+            self._singly(ending)
+            return
+        now = self._clock.monotonic()
+        for order in ending:
+            if order.tried_at is None:
+                order.tried_at = now
+            if now - order.tried_at > FULL_FOR:
+                self._break(f"the disk has been full for {FULL_FOR:.0f} seconds")
+                self._fail([order], JournalBroken(self.broken))
+            else:
+                self._deferred.append(order)
+
+    def _break(self, why: str) -> None:
+        self.broken = self.broken or why
+
+    def _fail(self, orders: list[Order], error: Exception) -> None:
+        for order in orders:
+            order.error = error
+        if orders:
+            self._call(self._answer, orders)
+
+    def _call(self, function: Callable[..., object], *args: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(function, *args)
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
+
+
+def _is_own_fault(error: sqlite3.Error) -> bool:
+    return _name(error).removeprefix("SQLITE_").split("_")[0] in _OWN_FAULT
