@@ -1,0 +1,83 @@
+"""``msgbridge run``: the daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from bridge.cli import BAD_FILES, IO_ERROR, OK, add_file_options, find_files, spoken
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+    from bridge.driver import Driver
+    from bridge.routing import Router
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("run", help="the bridge itself, until SIGTERM or Ctrl-C")
+    add_file_options(parser)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="receive, plan and print; send nothing, and keep nothing for later",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0 after a stop that was asked for, 74 when the machine fails, 78 when the files are wrong."""
+    from bridge.files import read_files
+
+    config_path, rules_path = find_files(arguments)
+    reading = read_files(config_path, rules_path, environ=os.environ)
+    if reading.problems:
+        from bridge.problems.show import show_all
+
+        sys.stderr.write(show_all(reading.problems, spoken(arguments), colour=sys.stderr.isatty()))
+    if reading.config is None or reading.rules is None:
+        return BAD_FILES
+    return _serve(reading.config, reading.rules.router, dry=arguments.dry_run)
+
+
+def _serve(config: Config, router: Router, *, dry: bool) -> int:
+    import asyncio
+
+    import structlog
+
+    from bridge.app import App, CannotStart
+    from bridge.errors import JournalError
+    from bridge.log import Redaction, set_up
+
+    set_up(config.global_.log.level, config.global_.log.format, Redaction(config.secrets))
+    log = structlog.get_logger()
+    if dry:
+        from bridge.dry import apart
+
+        config = apart(config)
+    app = App(config, router, environ=os.environ, wrap=_printer if dry else _as_it_is)
+    code = OK
+    try:
+        asyncio.run(app.run())
+    except* (CannotStart, JournalError, OSError) as group:
+        for error in _leaves(group):
+            log.critical("daemon.failed", why=str(error))
+        code = IO_ERROR
+    return code
+
+
+def _as_it_is(driver: Driver) -> Driver:
+    return driver
+
+
+def _printer(driver: Driver) -> Driver:
+    from bridge.dry import Printer
+
+    return Printer(driver, sys.stdout.write)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
