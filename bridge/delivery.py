@@ -23,7 +23,7 @@ from bridge.model import ConversationId, ConversationRef, Delivery, Outcome, Sta
 
 log = structlog.get_logger()
 
-PER_LANE = 16
+PER_LANE = 64
 IN_ALL = 4096
 """Deliveries in memory, for one lane and for all; every lane may hold one in any case."""
 

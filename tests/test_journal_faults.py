@@ -13,9 +13,9 @@ import pytest
 
 from bridge.errors import JournalBroken, JournalFull
 from bridge.journal import Capacity
-from bridge.journal.sqlite import CRASHES
+from bridge.journal.opening import CRASHES
 from bridge.journal.writer import FULL_FOR
-from bridge.model import MessageId, Outcome, Status
+from bridge.model import Outcome, Status
 from tests.builders import a_route, an_envelope
 from tests.clock import FakeClock
 from tests.contract.journal_files import SENT, THERE, crashed, fill, flip, with_journal
@@ -372,8 +372,8 @@ def test_a_disk_without_room_for_even_that_breaks_the_journal_in_time(path: Path
     async def scenario(journal: Any) -> None:
         (delivery,) = await fill(journal, 1)
         no_more_pages(journal, 0)
-        ids = tuple(MessageId(f"{i:0200}") for i in range(500))
-        ending = asyncio.ensure_future(journal.settle(delivery, Outcome(Status.SENT, ids)))
+        refused = Outcome(Status.DEAD, reason="refused", detail="at length " * 50_000)
+        ending = asyncio.ensure_future(journal.settle(delivery, refused))
         await journal.lanes()
         assert not ending.done()
         while not journal.broken:

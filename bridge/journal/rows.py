@@ -87,6 +87,12 @@ def waiting(
     return [(row[0], _delivery(_Found(*row))) for row in found]
 
 
+def still_waiting(db: sqlite3.Connection, seq: int) -> Delivery | None:
+    """Delivery ``seq``, None if it does not wait or is damaged."""
+    found = db.execute(_SELECT + "WHERE d.status = 0 AND d.seq = ?", (seq,)).fetchone()
+    return _delivery(_Found(*found)) if found else None
+
+
 def listing(
     db: sqlite3.Connection, status: Status, *, limit: int, instance: str, delivery_id: str
 ) -> Sequence[Row]:

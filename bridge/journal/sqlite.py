@@ -3,11 +3,11 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bridge.clock import Clock
 from bridge.errors import JournalBroken, JournalFull
@@ -23,13 +23,13 @@ from bridge.journal import (
     rows,
     standing,
 )
-from bridge.journal.blackbox import BlackBox
 from bridge.journal.codec import encode
 from bridge.journal.gauge import Gauge
 from bridge.journal.names import event_name, post_name
+from bridge.journal.opening import Opened, open_files
 from bridge.journal.pruning import prune_step
-from bridge.journal.schema import NUMBER_OF, open_database, unusable
-from bridge.journal.store import Accepting, Settling, Standing, Store, queued
+from bridge.journal.sent_log import Mark
+from bridge.journal.store import Accepting, Settling
 from bridge.journal.writer import Asking, Writer
 from bridge.model import (
     ConversationId,
@@ -42,9 +42,6 @@ from bridge.model import (
     Route,
     Status,
 )
-
-CRASHES = 3
-"""A delivery that was on the bench at so many crashes is held."""
 
 T = TypeVar("T")
 
@@ -60,13 +57,13 @@ async def open_journal(
     """
     now = clock.now().timestamp()
     with ExitStack() as stack:
-        opened = await asyncio.to_thread(_open, path, now, stack)
+        opened = await asyncio.to_thread(open_files, path, now, stack)
         gauge = Gauge(path, capacity)
         gauge.read(opened.store.rows, opened.store.bytes, clock.monotonic())
         journal = SqliteJournal(
             path,
             opened,
-            Writer(path, opened.store, gauge, opened.box, clock, stack.pop_all()),
+            Writer(opened.store, gauge, opened.box, clock, stack.pop_all()),
             gauge,
             clock,
             retention,
@@ -75,58 +72,6 @@ async def open_journal(
         yield journal
     finally:
         await journal.close()
-
-
-class _Opened:
-    """A file that was opened, and what was found in it."""
-
-    def __init__(self, db: sqlite3.Connection, box: BlackBox, now: float) -> None:
-        self.box = box
-        found, planned = _counted(db)
-        last = max(found, box.last_found)
-        self.lost = (found + 1, last) if last > found else None
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("UPDATE counters SET last = ?", (last,))
-        standing.complete_all(db, now)
-        self.crashed = _count_crash(db, box.bench_found, now)
-        db.execute("COMMIT")
-        box.committed(last)
-        box.on_the_bench(0)
-        self.store = Store(db, Standing(last, planned, *queued(db)))
-
-
-def _open(path: Path, now: float, stack: ExitStack) -> _Opened:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    box = stack.enter_context(BlackBox(path.with_name(path.name + ".mark")))
-    db = stack.enter_context(closing(open_database(path)))
-    try:
-        return _Opened(db, box, now)
-    except sqlite3.Error as e:
-        raise JournalBroken(unusable(path, e)) from e
-
-
-def _counted(db: sqlite3.Connection) -> tuple[int, int]:
-    """The last seq that is in the file, and how many deliveries were ever planned."""
-    last, planned = db.execute("SELECT last, planned FROM counters").fetchone()
-    message = db.execute("SELECT ifnull(max(seq + routes), 0) FROM messages").fetchone()[0]
-    return max(last, message), planned
-
-
-def _count_crash(db: sqlite3.Connection, seq: int, now: float) -> bool:
-    """Delivery ``seq`` was on the bench when the process died; whether it is held for that."""
-    db.execute("UPDATE deliveries SET crashes = crashes + 1 WHERE seq = ? AND status = 0", (seq,))
-    held = db.execute(
-        "UPDATE deliveries SET status = ?, settled_at = ?, reason = 'crashed', detail = ? "
-        "WHERE seq = ? AND status = 0 AND crashes >= ?",
-        (
-            NUMBER_OF[Status.HELD],
-            now,
-            f"it was being worked on when the process died, {CRASHES} times",
-            seq,
-            CRASHES,
-        ),
-    )
-    return held.rowcount > 0
 
 
 class SqliteJournal:
@@ -141,7 +86,7 @@ class SqliteJournal:
     def __init__(
         self,
         path: Path,
-        opened: _Opened,
+        opened: Opened,
         writer: Writer,
         gauge: Gauge,
         clock: Clock,
@@ -150,6 +95,7 @@ class SqliteJournal:
         self._path = path
         self._store = opened.store
         self._box = opened.box
+        self._sent = opened.sent
         self._writer = writer
         self._gauge = gauge
         self._clock = clock
@@ -189,6 +135,13 @@ class SqliteJournal:
         return accepted
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        if outcome.status is Status.SENT:
+            mark = Mark(delivery.seq, delivery.id, outcome.attempts, outcome.message_ids)
+            page = self._sent.add(mark)
+            if page is not None:
+                settled = self._writer.submit_later(Settling(delivery, outcome))
+                settled.add_done_callback(partial(self._reached, page))
+                return
         await self._writer.submit(Settling(delivery, outcome))
 
     async def part_sent(self, delivery: Delivery, parts: int, message_id: MessageId | None) -> None:
@@ -326,6 +279,11 @@ class SqliteJournal:
     def on_the_bench(self, delivery: Delivery | None) -> None:
         self._box.on_the_bench(delivery.seq if delivery else 0)
 
+    def _reached(self, page: int, settled: asyncio.Future[Any]) -> None:
+        """The mark of what could not be committed stays: it is put in when the journal is opened."""
+        if not settled.cancelled() and settled.exception() is None:
+            self._sent.reached(page)
+
     def _refuse(self) -> None:
         if self._gauge.stale(self._clock.monotonic()) and not self._writer.broken:
             self._writer.submit(Asking(lambda _db: None))  # measures, so that it can end
@@ -342,6 +300,9 @@ class SqliteJournal:
         """Long reads have a connection and a thread of their own: nobody's commit waits for them."""
         if self._writer.broken:
             raise JournalBroken(self._writer.broken)
+
+        if self._writer.has_gathered:  # what we wrote ourselves must be there to be read
+            await self._ask(lambda _db: None)
 
         def read() -> T:
             with reading.open_reader(self._path) as reader:

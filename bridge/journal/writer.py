@@ -4,22 +4,16 @@ The one thread that writes: takes whatever has gathered, makes it one transactio
 The loop's side appends to a list and hands it over once per turn of the loop, so groups form by
 themselves; while one is being committed, the next gathers. A group is answered by one call back into
 the loop. What fails by its own fault fails alone; what fails by the storage's fault ends the journal.
-
-A group that only says how deliveries ended is committed without an fsync of its own: the operating
-system has it, so it survives the end of the process, and the disk has it `SYNC_WITHIN` seconds later
-or with the next group that is synced. A power cut in between costs a message sent twice, never one lost.
 """
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bridge.clock import Clock
@@ -28,11 +22,11 @@ from bridge.journal.blackbox import BlackBox
 from bridge.journal.gauge import Gauge
 from bridge.journal.store import Accepting, Settling, Store
 
+LATER = 0.005
+"""Seconds that work which nobody waits for may gather."""
+
 FULL_FOR = 60.0
 """Seconds that deliveries which have ended wait for room on a full disk before the journal breaks."""
-
-SYNC_WITHIN = 0.05
-"""Seconds after which a group that was committed without an fsync is on the disk as well."""
 
 _RETRY_FULL = 1.0
 
@@ -70,16 +64,9 @@ class Writer:
     """``broken`` is empty until the storage fails, then says why for ever; ``commits`` counts."""
 
     def __init__(
-        self,
-        path: Path,
-        store: Store,
-        gauge: Gauge,
-        box: BlackBox,
-        clock: Clock,
-        resources: ExitStack,
+        self, store: Store, gauge: Gauge, box: BlackBox, clock: Clock, resources: ExitStack
     ) -> None:
         """``resources`` are closed by the thread when it ends: nobody else knows when that is."""
-        self._wal = path.with_name(path.name + "-wal")
         self._store = store
         self._gauge = gauge
         self._box = box
@@ -89,8 +76,8 @@ class Writer:
         self._gathered: list[Order] = []
         self._handed: queue.SimpleQueue[list[Order] | None] = queue.SimpleQueue()
         self._deferred: list[Order] = []
-        self._synced = True  # SQLite's setting for the next commit
-        self._unsynced_since: float | None = None
+        self._soon = False
+        self._later: asyncio.TimerHandle | None = None
         self._stopped = self._loop.create_future()
         self._closing = False
         self.broken = ""
@@ -103,9 +90,26 @@ class Writer:
         """The answer to ``work``, once it is committed. Raises `JournalBroken`."""
         if self.broken or self._closing:
             raise JournalBroken(self.broken or "the journal is closed")
-        future = self._loop.create_future()
-        if not self._gathered:
+        if not self._soon:
+            self._soon = True
             self._loop.call_soon(self._hand_over)
+        return self._gather(work)
+
+    def submit_later(self, work: Work) -> asyncio.Future[Any]:
+        """As `submit`, for what nobody waits for: with the next group, or after `LATER` seconds."""
+        if self.broken or self._closing:
+            raise JournalBroken(self.broken or "the journal is closed")
+        if not self._soon and self._later is None:
+            self._later = self._loop.call_later(LATER, self._hand_over)
+        return self._gather(work)
+
+    @property
+    def has_gathered(self) -> bool:
+        """Something was submitted that the thread has not been given yet."""
+        return bool(self._gathered)
+
+    def _gather(self, work: Work) -> asyncio.Future[Any]:
+        future = self._loop.create_future()
         self._gathered.append(Order(work, future))
         return future
 
@@ -118,6 +122,10 @@ class Writer:
         await asyncio.shield(self._stopped)
 
     def _hand_over(self) -> None:
+        self._soon = False
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self._gathered:
             self._handed.put(self._gathered)
             self._gathered = []
@@ -139,8 +147,6 @@ class Writer:
         last = False
         while not last:
             handed, last = self._take()
-            if last or self._is_overdue():
-                self._sync()
             orders, self._deferred = self._deferred + handed, []
             try:
                 self._turn(orders)
@@ -162,11 +168,8 @@ class Writer:
 
     def _take(self) -> tuple[list[Order], bool]:
         """Everything that was handed over, waiting for it if nothing else is to be done."""
-        timeout = _RETRY_FULL if self._deferred else None
-        if self._unsynced_since is not None:
-            timeout = SYNC_WITHIN
         try:
-            orders = self._handed.get(timeout=timeout)
+            orders = self._handed.get(timeout=_RETRY_FULL if self._deferred else None)
         except queue.Empty:
             return [], False
         gathered: list[Order] = []
@@ -203,7 +206,6 @@ class Writer:
         settling = [o.work for o in orders if type(o.work) is Settling]
         now = self._clock.now().timestamp()
         try:
-            self._sync_this(synced=len(settling) < len(orders))
             db.execute("BEGIN IMMEDIATE")
             if settling:  # first, so that what we posted is known when it comes back at once
                 store.settle(settling, now)
@@ -220,38 +222,10 @@ class Writer:
                 raise _DiskFull from e
             raise
         store.commit()
-        if self._synced:
-            self._unsynced_since = None
-        elif self._unsynced_since is None:
-            self._unsynced_since = self._clock.monotonic()
         self._box.committed(store.last)
         self.commits += 1
         for order in accepting:
             order.result = order.work.result  # type: ignore[union-attr] # chosen by type above
-
-    def _sync_this(self, *, synced: bool) -> None:
-        """Whether the next commit waits for the disk."""
-        if synced is not self._synced:
-            self._store.db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
-            self._synced = synced
-
-    def _is_overdue(self) -> bool:
-        since = self._unsynced_since
-        return since is not None and self._clock.monotonic() - since >= SYNC_WITHIN
-
-    def _sync(self) -> None:
-        """Bring to the disk what was committed without an fsync."""
-        self._unsynced_since = None
-        try:
-            descriptor = os.open(self._wal, os.O_RDONLY)
-        except FileNotFoundError:  # nothing was written since the last checkpoint
-            return
-        try:
-            os.fdatasync(descriptor)
-        except OSError as e:
-            self._break(f"the storage failed: {e}")
-        finally:
-            os.close(descriptor)
 
     def _roll_back(self) -> None:
         db = self._store.db

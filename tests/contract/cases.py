@@ -2,6 +2,7 @@
 What the driver contract has to know of a platform.
 
 Each platform has its `Case` in ``tests/contract/platforms/<platform>.py``, under the name ``CASE``.
+One with several kinds of account has a file for each: ``<platform>_<kind>.py`` beside it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 DRIVERS = ROOT / "drivers"
 WIRE_FILES = ROOT / "tests/drivers"
 PLATFORMS = sorted(path.parent.name for path in DRIVERS.glob("*/__init__.py"))
+KINDS = sorted({path.stem for path in Path(__file__).parent.glob("platforms/*.py")} | set(PLATFORMS))
+"""Every kind of account: a platform's name, or ``<platform>_<kind>``."""
 
 SECRET = "planted-5ecret-9f1c2e7d0b"
 """Every case gives it (or something that holds it) for every secret of its platform."""
@@ -93,22 +96,35 @@ class Case:
         return ConversationRef(INSTANCE, self.conversation)
 
 
-def case_of(platform: str) -> Case:
+def case_of(kind: str) -> Case:
     """Fails where a platform has none, and says what to do."""
     try:
-        module = importlib.import_module(f"tests.contract.platforms.{platform}")
+        module = importlib.import_module(f"tests.contract.platforms.{kind}")
     except ModuleNotFoundError as e:
         raise AssertionError(
-            f"drivers/{platform} has no contract case: write tests/contract/platforms/{platform}.py "
+            f"drivers/{kind} has no contract case: write tests/contract/platforms/{kind}.py "
             "with CASE = Case(…), as the ones beside it"
         ) from e
     case = module.CASE
-    assert isinstance(case, Case), f"tests/contract/platforms/{platform}.py: CASE is no Case"
+    assert isinstance(case, Case), f"tests/contract/platforms/{kind}.py: CASE is no Case"
     return case
 
 
-def spec_of(platform: str) -> DriverSpec:
+def cases_of(platform: str) -> list[Case]:
+    """One for each kind of account."""
+    return [case_of(kind) for kind in KINDS if platform_of(kind) == platform]
+
+
+def platform_of(kind: str) -> str:
+    """Fails for a case of a platform that is not there."""
+    found = [one for one in PLATFORMS if kind == one or kind.startswith(f"{one}_")]
+    assert found, f"tests/contract/platforms/{kind}.py: there is no such folder in drivers/"
+    return max(found, key=len)
+
+
+def spec_of(kind: str) -> DriverSpec:
     """What the folder's front door offers."""
+    platform = platform_of(kind)
     spec = importlib.import_module(f"drivers.{platform}").DRIVER
     assert isinstance(spec, DriverSpec), f"drivers/{platform}/__init__.py: DRIVER is no DriverSpec"
     return spec

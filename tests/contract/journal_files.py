@@ -14,7 +14,7 @@ from tests.clock import FakeClock
 
 THERE = a_place("there/room")
 SENT = Outcome(Status.SENT, (MessageId("p"),))
-FILES = ("journal.db", "journal.db-wal", "journal.db.mark")
+FILES = ("journal.db", "journal.db-wal", "journal.db.mark", "journal.db.sent")
 
 
 def with_journal(path: Path, scenario: Callable[[Any], Coroutine[Any, Any, Any]], **limits: Any) -> Any:
