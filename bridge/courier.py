@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
 from bridge.clock import Clock
-from bridge.driver import Driver
+from bridge.driver import Driver, Editor, Recaller
 from bridge.errors import (
     Broken,
     DeliveryError,
     Indeterminate,
+    JournalError,
     Refused,
     Scope,
     Throttled,
@@ -47,9 +49,6 @@ log = structlog.get_logger()
 
 _GUARD = 10.0
 """Seconds beyond ``send_timeout`` after which a send that ignores it is given up."""
-
-_CARRIED = frozenset({EventKind.MESSAGE, EventKind.EDIT, EventKind.NOTICE})
-"""Kinds that can be said in text."""
 
 
 @dataclass(slots=True)
@@ -94,15 +93,21 @@ class Courier:
         delivery = progress.delivery
         instance = delivery.route.destination.instance
         outlet = self.outlets[instance]
-        if delivery.envelope.kind not in _CARRIED:
-            detail = f"a {delivery.envelope.kind} cannot be said on {outlet.platform}"
+        kind = delivery.envelope.kind
+        if kind is EventKind.REACTION or (
+            kind is EventKind.RECALL and not isinstance(outlet.driver, Recaller)
+        ):
+            detail = f"a {kind} cannot be said on {outlet.platform}"
             return Outcome(Status.SKIPPED, reason="unsupported_kind", detail=detail)
         await self._until_due(delivery)
         while True:
             await outlet.gate.passage(delivery.seq)
             await gate.passage(delivery.seq)
+            outcome: Outcome | None
             try:
-                await self._attempt(progress, outlet)
+                outcome = await self._attempt(progress, outlet)
+            except JournalError:
+                raise
             except DeliveryError as e:
                 self.metrics.attempts_failed.labels(instance, type(e).__name__.lower()).inc()
                 outcome = await self._after(e, progress, outlet, gate)
@@ -113,7 +118,6 @@ class Courier:
                     if each.suspension is not None:
                         await self._mended(each.suspension, each)
                     each.throttles = 0
-                outcome = Outcome(Status.SENT, tuple(progress.message_ids))
             progress.sending = False
             if outcome is not None:
                 return replace(outcome, attempts=progress.delivery.attempts)
@@ -122,8 +126,52 @@ class Courier:
         """Whether its destination would rather lose a message than get it twice."""
         return self.outlets[delivery.route.destination.instance].on_lost_answer == "hold"
 
-    async def _attempt(self, progress: Progress, outlet: Outlet) -> None:
+    async def _attempt(self, progress: Progress, outlet: Outlet) -> Outcome:
         delivery = progress.delivery
+        envelope = delivery.envelope
+        copies: tuple[MessageId, ...] = ()
+        if envelope.target is not None and envelope.kind in (EventKind.EDIT, EventKind.RECALL):
+            destination = delivery.route.destination
+            copies = await self.journal.copies(envelope.source, envelope.target, destination)
+        if envelope.kind is EventKind.RECALL:
+            return await self._recall(progress, outlet, copies)
+        if copies and isinstance(outlet.driver, Editor):
+            parts = await self._render(delivery, outlet, in_place=True)
+            if len(parts) == 1:
+                return await self._edit(progress, outlet, copies, parts[0])
+        parts = await self._render(delivery, outlet)
+        for number, part in enumerate(parts[delivery.parts :], delivery.parts + 1):
+            receipt = await self._timed(partial(outlet.driver.send, part), progress, outlet)
+            self._note(receipt, progress)
+            if number < len(parts):
+                await self.journal.part_sent(delivery, number, receipt.message_id)
+                progress.delivery = replace(progress.delivery, parts=number)
+                progress.sending = False
+        return Outcome(Status.SENT, tuple(progress.message_ids))
+
+    async def _recall(self, progress: Progress, outlet: Outlet, copies: tuple[MessageId, ...]) -> Outcome:
+        if not copies:
+            detail = "what is taken back was never posted there, or is forgotten"
+            return Outcome(Status.SKIPPED, reason="unknown_target", detail=detail)
+        assert isinstance(outlet.driver, Recaller), "asked before the first attempt"
+        conversation = progress.delivery.route.destination.conversation
+        self._note(
+            await self._timed(partial(outlet.driver.recall, conversation, copies), progress, outlet),
+            progress,
+        )
+        return Outcome(Status.SENT)
+
+    async def _edit(
+        self, progress: Progress, outlet: Outlet, copies: tuple[MessageId, ...], part: Outgoing
+    ) -> Outcome:
+        assert isinstance(outlet.driver, Editor), "asked before"
+        receipt = await self._timed(partial(outlet.driver.edit, copies, part), progress, outlet)
+        self._note(receipt, progress)
+        return Outcome(Status.SENT, tuple(progress.message_ids) or copies)
+
+    async def _render(
+        self, delivery: Delivery, outlet: Outlet, *, in_place: bool = False
+    ) -> tuple[Outgoing, ...]:
         envelope = delivery.envelope
         capabilities = outlet.driver.capabilities
         reply_to = None
@@ -144,20 +192,21 @@ class Courier:
             now=self.clock.now(),
             resolved=resolved,
             reply_to=reply_to,
+            in_place=in_place,
         )
         self.journal.on_the_bench(None)
-        for number, part in enumerate(parts[delivery.parts :], delivery.parts + 1):
-            receipt = await self._send(part, progress, outlet)
-            if receipt.message_id is not None:
-                progress.message_ids.append(receipt.message_id)
-            if receipt.notes:
-                log.info("delivery.noted", delivery=delivery.id, notes=list(receipt.notes))
-            if number < len(parts):
-                await self.journal.part_sent(delivery, number, receipt.message_id)
-                progress.delivery = replace(progress.delivery, parts=number)
-                progress.sending = False
+        return parts
 
-    async def _send(self, part: Outgoing, progress: Progress, outlet: Outlet) -> Receipt:
+    def _note(self, receipt: Receipt, progress: Progress) -> None:
+        if receipt.message_id is not None:
+            progress.message_ids.append(receipt.message_id)
+        if receipt.notes:
+            log.info("delivery.noted", delivery=progress.delivery.id, notes=list(receipt.notes))
+
+    async def _timed(
+        self, send: Callable[[], Awaitable[Receipt]], progress: Progress, outlet: Outlet
+    ) -> Receipt:
+        """Under the instance's rate limit, and never longer than its ``send_timeout`` by far."""
         slot: AbstractAsyncContextManager[None] = (
             outlet.limiter.slot() if outlet.limiter else nullcontext()
         )
@@ -165,7 +214,7 @@ class Courier:
             progress.sending = True
             try:
                 async with asyncio.timeout(outlet.send_timeout + _GUARD):
-                    return await outlet.driver.send(part)
+                    return await send()
             except TimeoutError as e:
                 raise Indeterminate("the send did not end in time", reason="no_answer") from e
 

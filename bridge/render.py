@@ -77,7 +77,7 @@ def text_of(envelope: Envelope, plan: Plan, *, platform: str, style: Style) -> s
     template = compile_template(plan.template)
     sender = envelope.sender
     quote = message.quote
-    filled = template.fill(
+    return template.fill(
         {
             "user": sender.display_name or sender.username or sender.id,
             "nickname": sender.display_name,
@@ -93,9 +93,6 @@ def text_of(envelope: Envelope, plan: Plan, *, platform: str, style: Style) -> s
             "reply_to": _shortened(f"{quote.sender}: {quote.text}", style) if quote else "",
         }
     )
-    if envelope.kind is EventKind.EDIT:
-        filled = _WORDS[style.language]["edited"] + filled
-    return filled
 
 
 def render(
@@ -107,18 +104,22 @@ def render(
     now: datetime,
     resolved: Sequence[Resolved] = (),
     reply_to: MessageId | None = None,
+    in_place: bool = False,
 ) -> tuple[Outgoing, ...]:
     """
     All parts of a delivery, in order; those that the platform already took are still among them.
 
-    ``platform`` is the source's. An attachment becomes its URL on a line of its own. The late mark
-    has its room reserved in every part, and links share a part with the text only where the whole
-    is one part: so neither can move a cut once ``delivery.parts`` are out.
+    ``platform`` is the source's. An edit is marked as one unless it is made ``in_place``. An
+    attachment becomes its URL on a line of its own. The late mark has its room reserved in every
+    part, and links share a part with the text only where the whole is one part: so neither can move
+    a cut once ``delivery.parts`` are out.
     """
     envelope, plan = delivery.envelope, delivery.route.plan
     text = text_of(envelope, plan, platform=platform, style=style)
     if reply_to is None and envelope.message.quote and "{reply_to}" not in plan.template:
         text = _quoted(envelope, style) + text
+    if envelope.kind is EventKind.EDIT and not in_place:
+        text = _WORDS[style.language]["edited"] + text
     links, files = _attachments(plan.attachments, capabilities, resolved, style)
     mark = ""
     if (now - envelope.received_at).total_seconds() > style.late_after:

@@ -19,7 +19,9 @@ from bridge.model import (
     Attachment,
     AttachmentKind,
     EventKind,
+    MessageId,
     RateLimit,
+    Receipt,
     Status,
 )
 from bridge.render import Style
@@ -61,10 +63,11 @@ class Bridge:
 
 
 @asynccontextmanager
-async def a_bridge(*script, journal=None, limit=None, **outlet):
+async def a_bridge(*script, journal=None, limit=None, there=None, **outlet):
     clock = VirtualClock()
     journal = journal or a_journal(clock)
-    there = Loopback(script=list(script))
+    there = there or Loopback()
+    there.script = list(script)
     limiter = Limiter("there", limit, journal, clock) if limit else None
     outlets = {
         there.instance: Outlet(
@@ -452,3 +455,69 @@ async def test_the_rate_limit_counts_from_completion():
         assert 60 == len(ends)
         assert all(start >= end + 60 - 1e-6 for start, end in zip(starts[20:], ends, strict=False))
         assert max(ends) < 3 * 62 + 5
+
+
+class Changeable(Loopback):
+    """A platform where what was posted can be changed and taken back."""
+
+    async def edit(self, message_ids, outgoing):
+        self.changed = [*getattr(self, "changed", []), (tuple(message_ids), outgoing.text)]
+        return Receipt(MessageId("new"))
+
+    async def recall(self, conversation, message_ids):
+        self.gone = [*getattr(self, "gone", []), (conversation, tuple(message_ids))]
+        return Receipt()
+
+
+def about(target, kind):
+    """An event about message ``target``, as drivers make it."""
+    return {"kind": kind, "target": MessageId(target), "message": a_message("new text", id=target)}
+
+
+@scenario
+async def test_an_edit_changes_the_copy_where_the_platform_can():
+    """And a second edit changes what the first one made."""
+    async with a_bridge(there=Changeable()) as bridge:
+        await bridge.say("old text")
+        await bridge.settled()
+        for _ in range(2):
+            await bridge.say("new text", **about("m1", EventKind.EDIT))
+            await bridge.settled()
+
+        assert ["old text"] == bridge.there.texts
+        assert [(("at-there-1",), "new text"), (("new",), "new text")] == bridge.there.changed
+
+
+@scenario
+async def test_an_edit_is_a_marked_new_message_elsewhere():
+    async with a_bridge() as bridge:
+        await bridge.say("old text")
+        await bridge.say("new text", **about("m1", EventKind.EDIT))
+        await bridge.settled()
+
+        assert ["old text", "[edited] new text"] == bridge.there.texts
+
+
+@scenario
+async def test_a_recall_takes_every_part_back():
+    words = "word " * 500
+    async with a_bridge(there=Changeable()) as bridge:
+        await bridge.say(words)
+        await bridge.settled()
+        await bridge.say("", **about("m1", EventKind.RECALL))
+        await bridge.settled()
+
+        count = len(bridge.there.texts)
+        assert count > 2
+        ids = tuple(f"at-there-{n}" for n in range(1, count + 1))
+        assert [("room", ids)] == bridge.there.gone
+
+
+@scenario
+async def test_a_recall_of_what_was_never_posted_is_skipped():
+    async with a_bridge(there=Changeable()) as bridge:
+        recall = await bridge.say("", **about("unknown", EventKind.RECALL))
+        await bridge.settled()
+
+        row = await bridge.row(recall)
+        assert (Status.SKIPPED, "unknown_target") == (row.status, row.reason)

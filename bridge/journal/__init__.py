@@ -143,6 +143,15 @@ class Journal(Protocol):
         """The id that a message of ``source`` (written or posted there) has at ``destination``."""
         ...
 
+    async def copies(
+        self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
+    ) -> tuple[MessageId, ...]:
+        """
+        The ids of all parts that we posted at ``destination`` for a message of ``source``: what an
+        edit changes and a recall takes back. After an edit they are those of the edit.
+        """
+        ...
+
     async def rate_started(self, limiter: str, at: float) -> int:
         """A send under a limit begins; the returned token names it in `rate_completed`."""
         ...

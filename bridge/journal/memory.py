@@ -180,20 +180,30 @@ class MemoryJournal:
     async def translate(
         self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
     ) -> MessageId | None:
+        for known in self._about(source, message_id):
+            if known.envelope.source == destination:
+                return known.envelope.message.id
+        return next(iter(await self.copies(source, message_id, destination)), None)
+
+    async def copies(
+        self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
+    ) -> tuple[MessageId, ...]:
+        newest: tuple[MessageId, ...] = ()
+        for known in self._about(source, message_id):
+            for entry in known.entries:
+                if entry.delivery.route.destination == destination and entry.posted:
+                    newest = tuple(entry.message_ids)
+        return newest
+
+    def _about(self, source: ConversationRef, message_id: MessageId) -> list[_Known]:
+        """What we posted under that id, the message itself, then the events about it."""
         written = [
             known
             for known in self._known.values()
             if known.envelope.source == source and known.envelope.message.id == message_id
         ]
-        # The message itself first, then the events about it.
         written.sort(key=lambda known: known.envelope.kind is not EventKind.MESSAGE)
-        for known in self._posted(source, message_id) + written:
-            if known.envelope.source == destination:
-                return known.envelope.message.id
-            for entry in known.entries:
-                if entry.delivery.route.destination == destination and entry.posted:
-                    return entry.message_ids[0]
-        return None
+        return self._posted(source, message_id) + written
 
     async def rate_started(self, limiter: str, at: float) -> int:
         token = len(self._rate) + 1

@@ -18,21 +18,34 @@ def translate(
     """
     The id at ``destination`` of what is ``message_id`` at ``source``, whoever wrote it there.
 
-    Of a message that was posted in parts it is the first part's.
+    Of a message that was posted in parts it is the first part's, of one that was edited the newest.
     """
-    for seq, routes, said in _messages(db, names, source, message_id):
+    for _, _, said in _messages(db, names, source, message_id):
         if said.source == destination:
             return said.message.id
+    return next(iter(copies(db, names, source, message_id, destination)), None)
+
+
+def copies(
+    db: sqlite3.Connection,
+    names: Names,
+    source: ConversationRef,
+    message_id: MessageId,
+    destination: ConversationRef,
+) -> tuple[MessageId, ...]:
+    """The ids of all parts that stand at ``destination`` for it now: after an edit, the edit's."""
+    newest: tuple[MessageId, ...] = ()
+    for seq, routes, _ in _messages(db, names, source, message_id):
         posted = db.execute(
             "SELECT message_id FROM deliveries d "
             "JOIN places p ON p.id = d.place JOIN links l ON l.delivery = d.seq "
             "WHERE d.seq BETWEEN ? AND ? AND p.instance = ? AND p.conversation = ? "
-            "ORDER BY l.part, l.message_id LIMIT 1",
+            "ORDER BY l.part, l.message_id",
             (seq + 1, seq + routes, destination.instance, destination.conversation),
-        ).fetchone()
+        ).fetchall()
         if posted:
-            return MessageId(posted[0])
-    return None
+            newest = tuple(MessageId(message_id) for (message_id,) in posted)
+    return newest
 
 
 def _messages(

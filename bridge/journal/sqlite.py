@@ -216,6 +216,13 @@ class SqliteJournal:
             lambda db: recall.translate(db, self._store.names, source, message_id, destination)
         )
 
+    async def copies(
+        self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
+    ) -> tuple[MessageId, ...]:
+        return await self._ask(
+            lambda db: recall.copies(db, self._store.names, source, message_id, destination)
+        )
+
     async def rate_started(self, limiter: str, at: float) -> int:
         return await self._ask(lambda db: standing.rate_started(db, limiter, at))
 
