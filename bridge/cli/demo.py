@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bridge.demo import Listener, Script
     from bridge.driver import Stage
     from bridge.i18n import Speak
+    from bridge.journal import Ledger
 
 _ARRIVE_WITHIN = 15.0
 _LOOK_EVERY = 0.02
@@ -55,7 +56,7 @@ async def _demo(folder: Path, show: Show, *, keep: bool) -> int:
             return IO_ERROR
         good = await _three_messages(show, script, stage, listener)
         good = show.refused(await stage.forge(script.callback_url, one)) and good
-        good = show.ledger(script) and good
+        good = show.ledger(await _settled(script)) and good
         show.how_to_go_on(folder, script, keep=keep)
         if keep:
             await _say_what_is_typed(script, stage)
@@ -86,6 +87,20 @@ async def _nth(texts: Callable[[], Sequence[str]], number: int) -> str:
             return texts()[number - 1]
         await asyncio.sleep(_LOOK_EVERY)
     return ""
+
+
+async def _settled(script: Script) -> Ledger:
+    """The journal's books, once the last answer is in them, or when that takes too long."""
+    from bridge.journal.reading import open_reader
+    from bridge.model import Status
+
+    deadline = time.monotonic() + _ARRIVE_WITHIN
+    while True:
+        with open_reader(script.journal()) as reader:
+            ledger = reader.ledger()
+        if not ledger.by_status[Status.WAITING] or time.monotonic() > deadline:
+            return ledger
+        await asyncio.sleep(_LOOK_EVERY)
 
 
 async def _say_what_is_typed(script: Script, stage: Stage) -> None:
@@ -162,12 +177,9 @@ class Show:
             self._line(f"  {self._mark(good=good)} {self._speak(said[name])}: {status}")
         return all(status == HTTPStatus.UNAUTHORIZED for status in statuses.values())
 
-    def ledger(self, script: Script) -> bool:
-        from bridge.journal.reading import open_reader
+    def ledger(self, ledger: Ledger) -> bool:
         from bridge.model import Status
 
-        with open_reader(script.journal()) as reader:
-            ledger = reader.ledger()
         counts = {status.value: ledger.by_status[status] for status in Status}
         good = ledger.planned == ledger.by_status[Status.SENT]
         self._head(phrase("Nothing is lost"))
