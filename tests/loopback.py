@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from bridge.errors import DeliveryError
 from bridge.model import Capabilities, Finding, InstanceId, MessageId, Outgoing, Receipt, TextFormat
 
-
 THERE = InstanceId("there")
 
 

@@ -19,9 +19,9 @@ def typed():
         text = page.read_text(encoding="utf-8")
         blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
         for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
-            yield page.name, line.partition("  #")[0].strip()
+            yield str(page.relative_to(ROOT)), line.partition("  #")[0].strip()
         for line in re.findall(r"`((?:msgbridge|make) [^`]*)`", text):
-            yield page.name, line
+            yield str(page.relative_to(ROOT)), line
 
 
 COMMANDS = sorted({(page, line) for page, line in typed() if re.match(r"(msgbridge|make) ", line)})
