@@ -1,0 +1,1 @@
+"""The bench: the daemon beside two floors, on one core each, in one run."""
