@@ -53,7 +53,7 @@ class Acceptor:
         self._lanes.offer(acceptance.deliveries)
         verdict = acceptance.verdict
         instance = envelope.source.instance
-        self._metrics.messages_accepted.labels(instance, verdict.value).inc()
+        self._metrics.accepted(instance, verdict.value)
         if verdict is Verdict.CONFLICT:
             log.warning("message.conflicted", instance=instance, message=envelope.id)
         else:

@@ -8,6 +8,7 @@ is fetched when there is room.
 from __future__ import annotations
 
 import asyncio
+import logging
 from bisect import insort
 from collections.abc import Iterable
 from operator import attrgetter
@@ -203,8 +204,13 @@ class Lanes:
 
     def _report(self, delivery: Delivery, outcome: Outcome) -> None:
         destination = delivery.route.destination
-        took = (self._clock.now() - delivery.envelope.received_at).total_seconds()
-        self._metrics.settled(destination.instance, outcome.status, outcome.reason, took)
+        if outcome.status is Status.SENT:
+            took = (self._clock.now() - delivery.envelope.received_at).total_seconds()
+            self._metrics.sent(destination.instance, took)
+            if not log.is_enabled_for(logging.INFO):
+                return
+        else:
+            self._metrics.settled(destination.instance, outcome.status, outcome.reason)
         level = log.info if outcome.status is Status.SENT else log.warning
         level(
             _EVENTS[outcome.status],

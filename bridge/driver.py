@@ -182,8 +182,8 @@ class Editor(Protocol):
 
     async def edit(self, message_ids: Sequence[MessageId], outgoing: Outgoing) -> Receipt:
         """
-        Make the posted parts ``message_ids`` say ``outgoing`` instead. Raises a `DeliveryError`;
-        the receipt's id is that under which the message is known from now on.
+        Make what was posted under ``message_ids`` (oldest first; some may be gone) say ``outgoing``
+        instead. Raises a `DeliveryError`; the receipt's id is the one that it has from now on.
         """
         ...
 
@@ -288,6 +288,10 @@ def _no_complaints(_settings: Settings) -> Iterable[Complaint]:
     return ()
 
 
+def _unknown_address(_conversation: ConversationId) -> Mapping[str, str]:
+    return {}
+
+
 def _never_listens(_settings: Settings) -> Listen | None:
     return None
 
@@ -299,8 +303,9 @@ class DriverSpec:
 
     ``schema`` is the JSON Schema of one instance's own keys; ``secrets`` names those that are masked
     everywhere and may be secret references; ``addresses`` says how its conversations are written in
-    rules.json, ``form_of`` the name of the address form that a conversation id belongs to. ``stage``
-    plays the platform for an instance with these settings, where that can be done.
+    rules.json, ``form_of`` the name of the address form that a conversation id belongs to,
+    ``address_of`` how rules.json names it, empty where nothing can be sent there. ``stage`` plays the
+    platform for an instance with these settings, where that can be done.
     """
 
     platform: str
@@ -309,6 +314,7 @@ class DriverSpec:
     addresses: Callable[[Settings], tuple[AddressForm, ...]]
     form_of: Callable[[ConversationId], str]
     open: Callable[[InstanceId, Settings, Toolbox], AbstractAsyncContextManager[Driver]]
+    address_of: Callable[[ConversationId], Mapping[str, str]] = _unknown_address
     check: Callable[[Settings], Iterable[Complaint]] = _no_complaints
     listen: Callable[[Settings], Listen | None] = _never_listens
     stage: Callable[[Settings], AbstractAsyncContextManager[Stage]] | None = None

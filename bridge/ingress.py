@@ -6,6 +6,7 @@ answer; nothing here waits for a destination.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class Ingress:
         self._clock = clock
         self._metrics = metrics
         self._limits = limits
+        # Unpredictable from outside by its beginning, never the same twice by its end.
+        self._nonces = map(f"{secrets.token_hex(8)}{{:x}}".format, itertools.count())
         self._quiet_until = 0.0
         self._unsaid = 0
 
@@ -82,7 +85,7 @@ class Ingress:
         except _Rejected as e:
             return self._refuse(instance, request, e.status, str(e), e.retry_after)
         return _response(
-            webhook.reply(inbound_request, inbound, now=self._clock.now(), nonce=secrets.token_hex(8))
+            webhook.reply(inbound_request, inbound, now=self._clock.now(), nonce=next(self._nonces))
         )
 
     async def _read(self, request: web.BaseRequest) -> InboundRequest:

@@ -18,6 +18,9 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self._registry = registry = CollectorRegistry()
+        # Looking a series up by its labels costs more than counting: the hot ones are kept.
+        self._accepted: dict[tuple[InstanceId, str], Counter] = {}
+        self._sent: dict[InstanceId, tuple[Counter, Histogram]] = {}
         info = Gauge("msgbridge_info", "The running version.", ["version"], registry=registry)
         info.labels(version).set(1)
         self.messages_accepted = Counter(
@@ -121,11 +124,27 @@ class Metrics:
             for gauge in (self.deliveries_waiting, self.oldest_waiting_seconds, self.suspended):
                 gauge.labels(instance).set(0)
 
-    def settled(self, instance: InstanceId, status: Status, reason: str, took: float) -> None:
-        """A delivery has ended, ``took`` seconds after its message was accepted."""
+    def accepted(self, instance: InstanceId, verdict: str) -> None:
+        """A message was received and answered."""
+        known = self._accepted.get((instance, verdict))
+        if known is None:
+            known = self._accepted[instance, verdict] = self.messages_accepted.labels(instance, verdict)
+        known.inc()
+
+    def sent(self, instance: InstanceId, took: float) -> None:
+        """A delivery was sent, ``took`` seconds after its message was accepted."""
+        known = self._sent.get(instance)
+        if known is None:
+            known = self._sent[instance] = (
+                self.deliveries_settled.labels(instance, Status.SENT.value, ""),
+                self.delivery_seconds.labels(instance),
+            )
+        known[0].inc()
+        known[1].observe(took)
+
+    def settled(self, instance: InstanceId, status: Status, reason: str) -> None:
+        """A delivery has ended, but was not sent."""
         self.deliveries_settled.labels(instance, status.value, reason).inc()
-        if status is Status.SENT:
-            self.delivery_seconds.labels(instance).observe(took)
 
     def page(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -1,7 +1,7 @@
 """What monitors see."""
 
 from bridge.metrics import Metrics
-from bridge.model import InstanceId, Status
+from bridge.model import InstanceId
 
 
 def test_every_series_is_there_at_zero_from_the_start():
@@ -25,7 +25,7 @@ def test_every_series_is_there_at_zero_from_the_start():
 def test_two_daemons_in_one_process_do_not_share_numbers():
     """Nothing is registered globally."""
     one, other = Metrics("1"), Metrics("1")
-    one.settled(InstanceId("dt"), Status.SENT, "", 0.5)
+    one.sent(InstanceId("dt"), 0.5)
 
     line = 'msgbridge_deliveries_settled_total{instance="dt",reason="",status="sent"} 1.0'
     assert line in one.page().decode()

@@ -147,8 +147,9 @@ class Journal(Protocol):
         self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
     ) -> tuple[MessageId, ...]:
         """
-        The ids of all parts that we posted at ``destination`` for a message of ``source``: what an
-        edit changes and a recall takes back. After an edit they are those of the edit.
+        The ids of everything that we posted at ``destination`` for a message of ``source`` and for
+        the edits of it, oldest first: what an edit changes and a recall takes back. Some may be
+        gone already.
         """
         ...
 

@@ -180,20 +180,27 @@ class MemoryJournal:
     async def translate(
         self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
     ) -> MessageId | None:
+        newest = None
         for known in self._about(source, message_id):
             if known.envelope.source == destination:
                 return known.envelope.message.id
-        return next(iter(await self.copies(source, message_id, destination)), None)
+            for entry in known.entries:
+                if entry.delivery.route.destination == destination and entry.posted:
+                    newest = entry.message_ids[0]
+        return newest
 
     async def copies(
         self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
     ) -> tuple[MessageId, ...]:
-        newest: tuple[MessageId, ...] = ()
-        for known in self._about(source, message_id):
-            for entry in known.entries:
-                if entry.delivery.route.destination == destination and entry.posted:
-                    newest = tuple(entry.message_ids)
-        return newest
+        return tuple(
+            dict.fromkeys(
+                posted
+                for known in self._about(source, message_id)
+                for entry in known.entries
+                if entry.delivery.route.destination == destination
+                for posted in entry.message_ids
+            )
+        )
 
     def _about(self, source: ConversationRef, message_id: MessageId) -> list[_Known]:
         """What we posted under that id, the message itself, then the events about it."""

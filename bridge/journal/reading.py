@@ -20,6 +20,7 @@ from bridge.journal.schema import (
     connect,
     unusable,
 )
+from bridge.journal.seen import Seen, seen_conversations
 from bridge.model import InstanceId, Status
 
 
@@ -85,6 +86,10 @@ class Reader:
                 "JOIN messages m ON m.seq = d.message GROUP BY p.instance"
             ).fetchall()
         }
+
+    def seen_conversations(self, instance: str) -> Sequence[Seen]:
+        """Those that messages came from or went to, the latest first."""
+        return seen_conversations(self._db, instance)
 
     def suspensions(self, ended_after: float) -> Sequence[Suspension]:
         """Those that last, and those that ended after ``ended_after`` (seconds since 1970)."""

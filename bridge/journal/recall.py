@@ -20,10 +20,12 @@ def translate(
 
     Of a message that was posted in parts it is the first part's, of one that was edited the newest.
     """
-    for _, _, said in _messages(db, names, source, message_id):
+    newest: tuple[MessageId, ...] = ()
+    for seq, routes, said in _messages(db, names, source, message_id):
         if said.source == destination:
             return said.message.id
-    return next(iter(copies(db, names, source, message_id, destination)), None)
+        newest = _posted(db, seq, routes, destination) or newest
+    return newest[0] if newest else None
 
 
 def copies(
@@ -33,19 +35,27 @@ def copies(
     message_id: MessageId,
     destination: ConversationRef,
 ) -> tuple[MessageId, ...]:
-    """The ids of all parts that stand at ``destination`` for it now: after an edit, the edit's."""
-    newest: tuple[MessageId, ...] = ()
+    """As `Journal.copies`."""
+    found: dict[MessageId, None] = {}
     for seq, routes, _ in _messages(db, names, source, message_id):
-        posted = db.execute(
+        found.update(dict.fromkeys(_posted(db, seq, routes, destination)))
+    return tuple(found)
+
+
+def _posted(
+    db: sqlite3.Connection, seq: int, routes: int, destination: ConversationRef
+) -> tuple[MessageId, ...]:
+    """Under which ids message ``seq`` was posted there, part by part."""
+    return tuple(
+        MessageId(message_id)
+        for (message_id,) in db.execute(
             "SELECT message_id FROM deliveries d "
             "JOIN places p ON p.id = d.place JOIN links l ON l.delivery = d.seq "
             "WHERE d.seq BETWEEN ? AND ? AND p.instance = ? AND p.conversation = ? "
             "ORDER BY l.part, l.message_id",
             (seq + 1, seq + routes, destination.instance, destination.conversation),
         ).fetchall()
-        if posted:
-            newest = tuple(MessageId(message_id) for (message_id,) in posted)
-    return newest
+    )
 
 
 def _messages(

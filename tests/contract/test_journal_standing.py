@@ -88,7 +88,8 @@ def test_what_was_not_bridged_has_no_other_id(run: Any) -> None:
 
 def test_an_edit_is_another_event_of_the_same_message(run: Any) -> None:
     """
-    It has its own event id, so it is not a duplicate; its message translates like the original.
+    It has its own event id, so it is not a duplicate; who answers the message answers the newest
+    copy, who takes it back takes back all.
     """
 
     async def scenario(desk: Desk) -> None:
@@ -103,7 +104,9 @@ def test_an_edit_is_another_event_of_the_same_message(run: Any) -> None:
         await desk.journal.settle(answer.deliveries[0], sent("t2"))
 
         assert Verdict.NEW is answer.verdict
-        assert "t1" == await desk.journal.translate(HERE, MessageId("m1"), THERE)
+        assert "t2" == await desk.journal.translate(HERE, MessageId("m1"), THERE)
+        assert ("t1", "t2") == await desk.journal.copies(HERE, MessageId("m1"), THERE)
+        assert () == await desk.journal.copies(HERE, MessageId("m1"), ELSEWHERE)
 
     run(scenario)
 
