@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -38,6 +39,8 @@ class Acceptor:
             log.info("message.ignored", instance=instance, reason=inbound.ignored)
         for envelope in inbound.envelopes:
             await self._accept(envelope)
+        # The lanes start now; the answer is written while their requests are on the way.
+        await asyncio.sleep(0)
 
     def emit_for(self, instance: InstanceId) -> Emit:
         """`take` for one instance: what its listener is given."""
