@@ -7,8 +7,8 @@ import fcntl
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -18,17 +18,21 @@ import structlog
 from bridge import __version__
 from bridge.acceptor import Acceptor
 from bridge.clock import Clock, SystemClock
-from bridge.config import Config, Instance
+from bridge.config import Config
 from bridge.courier import Courier, Outlet
 from bridge.delivery import Lanes
-from bridge.driver import Driver, Listener, Toolbox, Webhook
+from bridge.driver import Driver, Listener, Webhook
 from bridge.errors import BridgeError
+from bridge.fetch import FetchLimits, open_fetcher
 from bridge.gates import Gate
 from bridge.ingress import Ingress, Limits
+from bridge.instances import open_driver
 from bridge.journal import Journal, Retention
 from bridge.journal.sqlite import SqliteJournal, open_journal
 from bridge.limits import Limiter
 from bridge.listening import listen
+from bridge.media_links import MediaLinks
+from bridge.media_store import MediaStore, StoreLimits
 from bridge.metrics import Metrics
 from bridge.model import InstanceId
 from bridge.notify import notify
@@ -41,7 +45,6 @@ log = structlog.get_logger()
 TICK = 1.0
 """Seconds between two looks at what operators' commands wrote; also the pulse for systemd."""
 PRUNE_EVERY = 600.0
-_CONNECT_WITHIN = 10.0
 
 
 class CannotStart(BridgeError):
@@ -72,6 +75,7 @@ class App:
         self._wrap = wrap
         self._any_port = any_port
         self._metrics = Metrics(__version__)
+        self._links: MediaLinks | None = None
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
         self.stopped = asyncio.Event()
@@ -100,6 +104,7 @@ class App:
                 )
             )
             self._say_what_was_lost(journal)
+            self._links = await self._open_links()
             outlets, drivers = await self._open_instances(stack, journal)
             courier = Courier(
                 journal=journal,
@@ -108,6 +113,7 @@ class App:
                 metrics=self._metrics,
                 random=random.Random(),  # noqa: S311  # jitter, not a secret
                 give_up_after=config.delivery.give_up_after,
+                links=self._links,
             )
             lanes = Lanes(journal, courier, self._clock, self._metrics)
             acceptor = Acceptor(lambda: self._router, journal, lanes, self._metrics)
@@ -140,14 +146,17 @@ class App:
     ) -> tuple[dict[InstanceId, Outlet], dict[InstanceId, Driver]]:
         outlets: dict[InstanceId, Outlet] = {}
         drivers: dict[InstanceId, Driver] = {}
+        media = self._config.global_.media
+        limits = FetchLimits(max_size=media.max_file, allow_networks=media.allow_networks)
         for instance in self._config.instances.values():
             if not instance.enabled:
                 continue
-            toolbox = await stack.enter_async_context(self._toolbox(instance))
-            driver = await stack.enter_async_context(
-                instance.spec.open(instance.id, instance.settings, toolbox)
+            fetch = await stack.enter_async_context(open_fetcher(limits, proxy=instance.proxy))
+            if self._links is not None:
+                fetch = self._links.shortcut(fetch)
+            driver = drivers[instance.id] = await stack.enter_async_context(
+                open_driver(instance, self._clock, self._metrics, fetch)
             )
-            drivers[instance.id] = driver
             limit = instance.max_rate or driver.capabilities.rate_limit
             limiter = None
             if limit is not None:
@@ -167,28 +176,20 @@ class App:
             )
         return outlets, drivers
 
-    @asynccontextmanager
-    async def _toolbox(self, instance: Instance) -> AsyncIterator[Toolbox]:
-        """A session of this instance alone; its lanes bound the connections."""
-        timeout = aiohttp.ClientTimeout(
-            total=instance.send_timeout,
-            sock_connect=min(_CONNECT_WITHIN, instance.send_timeout),
-        )
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"msgbridge/{__version__}"},
-            timeout=timeout,
-            proxy=instance.proxy or self._config.global_.proxy or None,
-        ) as session:
-            events, state = self._metrics.driver_events, self._metrics.driver_state
-            yield Toolbox(
-                http=session,
-                clock=self._clock,
-                random=random.Random(),  # noqa: S311  # jitter, not a secret
-                report=lambda event: events.labels(instance.id, event).inc(),
-                show=lambda name, value: state.labels(instance.id, name).set(value),
-            )
+    async def _open_links(self) -> MediaLinks | None:
+        """The bridge's own links, where there is a door that serves them."""
+        config = self._config.global_
+        doors = any(one.enabled and one.listen for one in self._config.instances.values())
+        if not config.public_url or not doors:
+            return None
+        media = config.media
+        limits = StoreLimits(keep=media.keep, max_file=media.max_file, max_total=media.max_total)
+        folder = config.data_dir / "media"
+        try:
+            store = await MediaStore.open(folder, self._clock, limits)
+        except OSError as e:
+            raise CannotStart(f"{folder}: {e.strerror or e}") from e
+        return MediaLinks(store, config.public_url, self._clock)
 
     async def _listen(
         self,
@@ -210,7 +211,7 @@ class App:
             trusted_proxies=config.http.trusted_proxies,
         )
         for port, paths in mounts.items():
-            ingress = Ingress(paths, acceptor, self._clock, self._metrics, limits)
+            ingress = Ingress(paths, acceptor, self._clock, self._metrics, limits, self._links)
             self.ports[port] = await self._door(doors, ingress.answer, config.http.host, port)
         if config.status.enabled:
             pages = StatusPages(
@@ -256,6 +257,8 @@ class App:
             if since_pruned >= PRUNE_EVERY:
                 since_pruned = 0.0
                 await journal.prune()
+                if self._links is not None:
+                    self._links.sweep()
             high = journal.fullness >= self._config.global_.capacity.warn_at
             if high and not warned:
                 log.warning("journal.filling", fullness=round(journal.fullness, 2))

@@ -29,6 +29,7 @@ from bridge.gates import Gate, suspended_for
 from bridge.journal import Journal, Suspension
 from bridge.limits import Limiter
 from bridge.media import resolve
+from bridge.media_links import MediaLinks
 from bridge.metrics import Metrics
 from bridge.model import (
     AttachmentMode,
@@ -83,6 +84,7 @@ class Courier:
     metrics: Metrics
     random: random.Random
     give_up_after: float = 86400.0
+    links: MediaLinks | None = None
 
     async def deliver(self, progress: Progress, gate: Gate) -> Outcome:
         """
@@ -181,7 +183,7 @@ class Courier:
         resolved: tuple[Resolved, ...] = ()
         if envelope.message.attachments and delivery.route.plan.attachments != AttachmentMode.DROP:
             drivers = {instance: each.driver for instance, each in self.outlets.items()}
-            resolved = await resolve(envelope, drivers, self.clock)
+            resolved = await resolve(envelope, drivers, self.clock, self.links)
         source = self.outlets.get(envelope.source.instance)
         self.journal.on_the_bench(delivery)
         parts = render(

@@ -19,6 +19,7 @@ from bridge.acceptor import Acceptor
 from bridge.clock import Clock
 from bridge.driver import Webhook
 from bridge.errors import IngressError, JournalError, JournalFull, Unsupported
+from bridge.media_links import ROOT, MediaLinks
 from bridge.metrics import Metrics
 from bridge.model import Inbound, InboundRequest, InboundResponse, InstanceId
 
@@ -54,20 +55,24 @@ class Ingress:
         clock: Clock,
         metrics: Metrics,
         limits: Limits,
+        links: MediaLinks | None = None,
     ) -> None:
         self._mounts = mounts
         self._acceptor = acceptor
         self._clock = clock
         self._metrics = metrics
         self._limits = limits
+        self._links = links
         # Unpredictable from outside by its beginning, never the same twice by its end.
         self._nonces = map(f"{secrets.token_hex(8)}{{:x}}".format, itertools.count())
         self._quiet_until = 0.0
         self._unsaid = 0
 
-    async def answer(self, request: web.BaseRequest) -> web.Response:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Never raises for anything that a stranger sends."""
         mount = self._mounts.get(request.path)
+        if mount is None and self._links is not None and request.path.startswith(ROOT):
+            return await self._links.answer(request)
         if mount is None:
             return self._refuse("", request, 404, "no instance listens on this path")
         instance, webhook = mount

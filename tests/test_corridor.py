@@ -88,7 +88,7 @@ class Corridor:
             return response.status, await response.text()
 
 
-def files(folder, dingtalk, script_port):
+def files(folder, dingtalk, script_port, **more):
     """The two files of a small team."""
     robot = {
         "app_key": dingtalk.app_key,
@@ -97,7 +97,7 @@ def files(folder, dingtalk, script_port):
         "api_base_url": dingtalk.base_url,
     }
     config = {
-        "global": {"data_dir": str(folder / "data"), "log": {"level": "warning"}},
+        "global": {"data_dir": str(folder / "data"), "log": {"level": "warning"}, **more},
         "dingtalk": {"dt": robot},
         "webhook": {
             "script": {
@@ -123,7 +123,7 @@ def files(folder, dingtalk, script_port):
 
 
 @asynccontextmanager
-async def a_corridor(folder):
+async def a_corridor(folder, **more):
     """Files, daemon, simulator and script; ports are whatever is free."""
     script = Script()
     app_of_script = web.Application()
@@ -133,7 +133,7 @@ async def a_corridor(folder):
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with Simulator() as dingtalk:
-            files(folder, dingtalk, runner.addresses[0][1])
+            files(folder, dingtalk, runner.addresses[0][1], **more)
             async with a_daemon(folder, dingtalk.app_secret) as app:
                 journal = folder / "data" / "journal.db"
                 yield Corridor(app, dingtalk, script, app.ports, journal)
@@ -173,6 +173,26 @@ def test_a_text_and_a_picture_cross_to_a_group_and_to_a_script(tmp_path):
     assert url.startswith("http://127.0.0.1:")
     assert others == [one["text"] for one in script]
     assert [] == team
+
+
+def test_with_a_public_url_pictures_come_from_the_bridge_itself(tmp_path):
+    """Both destinations get the same link, and it is served at the door that DingTalk calls."""
+    more = {"public_url": "https://bridge.example", "media": {"allow_networks": ["127.0.0.1"]}}
+
+    async def scenario():
+        async with a_corridor(tmp_path, **more) as corridor:
+            await corridor.say("", picture="simPicture+/=")
+            await corridor.settled()
+            urls = {text.split("\n")[1] for text in corridor.texts(OTHERS) + corridor.script.texts}
+            path = min(urls).removeprefix("https://bridge.example")
+            here = corridor.url.removesuffix("/dingtalk/event") + path
+            async with aiohttp.ClientSession() as session, session.get(here) as response:
+                return urls, response.headers["Content-Type"], await response.read()
+
+    urls, media_type, content = asyncio.run(scenario())
+    assert 1 == len(urls)
+    assert "image/png" == media_type
+    assert content.startswith(b"\x89PNG")
 
 
 def test_a_script_speaks_to_a_group(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from bridge.driver import DriverSpec, Listen, Settings
 from bridge.journal import Capacity
 from bridge.model import InstanceId, RateLimit
+from bridge.networks import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,16 @@ class DeliverySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """Files that the bridge opens, and keeps to offer them. Sizes in bytes, ``keep`` in seconds."""
+
+    keep: float = 7 * 86_400.0
+    max_file: int = 20_000_000
+    max_total: int = 1_000_000_000
+    allow_networks: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Global:
     """What holds for the whole daemon."""
 
@@ -77,6 +88,7 @@ class Global:
     log: Log = field(default_factory=Log)
     status: StatusServer = field(default_factory=StatusServer)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
+    media: Media = field(default_factory=Media)
     capacity: Capacity = field(default_factory=Capacity)
     public_url: str = ""
     language: str = "en"

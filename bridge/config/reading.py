@@ -16,6 +16,7 @@ from bridge.config import (
     Instance,
     Known,
     Log,
+    Media,
     StatusServer,
     units,
 )
@@ -27,6 +28,7 @@ from bridge.driver import DriverSpec
 from bridge.errors import ConfigError
 from bridge.journal import Capacity
 from bridge.model import InstanceId
+from bridge.networks import network
 from bridge.phrases import Phrase, phrase
 from bridge.problems import did_you_mean, listed, quoted
 from bridge.problems.document import Document, Node, Span
@@ -337,12 +339,15 @@ def _global_of(value: Mapping[str, Any], environ: Mapping[str, str]) -> Global:
     http, status = dict(value["http"]), dict(value["status"])
     http["trusted_proxies"] = tuple(http["trusted_proxies"])
     status["hosts"] = tuple(status["hosts"])
+    media = dict(value["media"])
+    media["allow_networks"] = tuple(network(each) for each in media["allow_networks"])
     return Global(
         data_dir=data_dir,
         control_socket=Path(control) if control else Path(runtime or data_dir) / "control.sock",
         http=Http(**http),
         log=Log(**value["log"]),
         status=StatusServer(**status),
+        media=Media(**media),
         delivery=DeliverySettings(**value["delivery"]),
         capacity=Capacity(**value["journal"]),
         public_url=value["public_url"],
