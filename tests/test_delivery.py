@@ -2,13 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from bridge.delivery import GRACE, IN_ALL, PER_LANE
-from bridge.errors import Scope, Throttled, Transient
-from bridge.model import (
-    Status,
-)
+from bridge.errors import JournalBroken, Scope, Throttled, Transient
+from bridge.journal import Capacity, Retention
+from bridge.journal.memory import MemoryJournal
+from bridge.model import Status
 from tests.builders import a_journal, a_route, an_envelope
-from tests.clock import VirtualClock
+from tests.clock import VirtualClock, run_virtual
 from tests.far_half import a_bridge, scenario
 
 
@@ -140,3 +142,60 @@ async def test_a_stop_does_not_wait_for_ever():
 
     assert GRACE < stopped < GRACE + 2
     assert Status.HELD == (await bridge.row(delivery)).status
+
+
+class Slow(MemoryJournal):
+    """A journal that takes a second to tell what waits."""
+
+    async def waiting(self, destination, limit):
+        found = await super().waiting(destination, limit)
+        await asyncio.sleep(1)
+        return found
+
+
+@scenario
+async def test_what_is_accepted_while_the_journal_is_asked_is_not_forgotten():
+    """The answer does not hold it, and memory must not believe that it has everything."""
+    journal = Slow(clock=VirtualClock(), capacity=Capacity(), retention=Retention())
+    async with a_bridge(journal=journal) as bridge:
+        await bridge.lanes.refresh()
+        await journal.accept(an_envelope("old", id="m0"), [a_route(template="{msg}")])
+        await bridge.lanes.refresh()
+        await asyncio.sleep(0.5)
+        await bridge.say("new")
+        await bridge.settled()
+
+        assert ["old", "new"] == bridge.there.texts
+
+
+@scenario
+async def test_what_came_from_the_journal_is_not_taken_again_when_it_is_offered():
+    """Accepted, found in the journal, and only then offered: one delivery, one post."""
+    async with a_bridge(5.0) as bridge:
+        acceptance = await bridge.journal.accept(an_envelope(), [a_route()])
+        await bridge.lanes.refresh()
+        await asyncio.sleep(1)
+        bridge.lanes.offer(acceptance.deliveries)
+        await bridge.settled()
+
+        assert 1 == len(bridge.there.tried)
+
+
+def test_a_journal_that_breaks_ends_the_lanes_and_loses_nothing():
+    """It is no failure of the message: what could not be written down still waits."""
+
+    class Breaking(MemoryJournal):
+        async def part_sent(self, delivery, parts, message_id):
+            raise JournalBroken("the disk is gone")
+
+    journal = Breaking(clock=VirtualClock(), capacity=Capacity(), retention=Retention())
+
+    async def part():
+        async with a_bridge(journal=journal) as bridge:
+            await bridge.say("word " * 500)
+            await bridge.settled()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_virtual(part())
+    assert caught.group_contains(JournalBroken)
+    assert 1 == len(asyncio.run(journal.rows(Status.WAITING)))

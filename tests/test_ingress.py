@@ -205,6 +205,22 @@ def test_headers_that_do_not_come_are_not_waited_for(before, said):
     assert 200 == status(good)
 
 
+def test_an_idle_connection_does_not_hold_up_the_end():
+    """It is closed when the listener goes, and nobody waits for it."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        async with a_door() as (port, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(a_request())
+            await reader.readuntil(b"}")
+            ending = loop.time()
+        writer.close()
+        return loop.time() - ending
+
+    assert asyncio.run(scenario()) < 1.5
+
+
 def test_the_same_message_again_is_answered_alike_and_delivered_once():
     """A platform repeats what it thinks was lost."""
 

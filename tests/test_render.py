@@ -171,6 +171,17 @@ def test_a_long_message_is_parts_with_a_key_each():
     ]
 
 
+def test_a_late_mark_finds_its_room_in_a_part_that_is_full():
+    """The first part is as long as it may be, mark and all."""
+    late = NOON + timedelta(hours=1)
+
+    parts = rendered(planned("x" * 500), Capabilities(max_text=100), now=late)
+
+    assert parts[0].text.startswith("[written 11-20 12:00] ")
+    assert all(len(part.text) <= 100 for part in parts)
+    assert 500 == sum(part.text.count("x") for part in parts)
+
+
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=900),
     st.integers(120, 200),
