@@ -17,6 +17,9 @@ from bridge.clock import Clock
 from bridge.journal import Journal
 from bridge.model import RateLimit
 
+_LEAST = 1e-6
+"""Seconds of a wait: less may be lost in the rounding of a clock, and the loop would turn for ever."""
+
 _WORTH_JOURNALING = 5.0
 """
 Completions inside a window shorter than this (seconds) are not journaled: instead a restart begins
@@ -51,6 +54,10 @@ class Limiter:
             age = min(max(wall - at, 0.0), self._limit.per)
             self._completions.append(now - age)
 
+    def change(self, limit: RateLimit) -> None:
+        """Another limit from now on; what has completed and what is in flight still counts."""
+        self._limit = limit
+
     @property
     def opens_in(self) -> float:
         """Seconds until the next send may start, as far as completions tell; 0 when it may now."""
@@ -84,7 +91,8 @@ class Limiter:
                 return
             self._completed.clear()
             if self._completions:
-                await self._clock.sleep(self._completions[0] + self._limit.per - self._clock.monotonic())
+                wait = self._completions[0] + self._limit.per - self._clock.monotonic()
+                await self._clock.sleep(max(wait, _LEAST))
             else:
                 await self._completed.wait()
 

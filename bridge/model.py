@@ -221,6 +221,7 @@ class Plan:
     How a rule wants a message treated on its way to a destination.
 
     It is journaled with the delivery, so a message is rendered by the rules that planned it.
+    ``mention`` are people of the destination that the rule wants to ping: nobody else ever is.
     """
 
     rule: str
@@ -228,6 +229,7 @@ class Plan:
     attachments: AttachmentMode = AttachmentMode.LINK
     format: TextFormat | None = None
     transform: tuple[Replacement, ...] = ()
+    mention: tuple[UserId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

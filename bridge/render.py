@@ -13,10 +13,12 @@ from bridge.model import (
     Attachment,
     AttachmentKind,
     AttachmentMode,
+    Button,
     Capabilities,
     Delivery,
     Envelope,
     EventKind,
+    Mention,
     MessageId,
     Outgoing,
     Plan,
@@ -110,9 +112,9 @@ def render(
     All parts of a delivery, in order; those that the platform already took are still among them.
 
     ``platform`` is the source's. An edit is marked as one unless it is made ``in_place``. An
-    attachment becomes its URL on a line of its own. The late mark has its room reserved in every
-    part, and links share a part with the text only where the whole is one part: so neither can move
-    a cut once ``delivery.parts`` are out.
+    attachment becomes its URL on a line of its own, or a part of its own where it is uploaded. The
+    late mark has its room reserved in every part, and links share a part with the text only where
+    the whole is one part: so neither can move a cut once ``delivery.parts`` are out.
     """
     envelope, plan = delivery.envelope, delivery.route.plan
     text = text_of(envelope, plan, platform=platform, style=style)
@@ -120,22 +122,29 @@ def render(
         text = _quoted(envelope, style) + text
     if envelope.kind is EventKind.EDIT and not in_place:
         text = _WORDS[style.language]["edited"] + text
-    links, files = _attachments(plan.attachments, capabilities, resolved, style)
+    text += _spoken_buttons(envelope, capabilities)
     mark = ""
     if (now - envelope.received_at).total_seconds() > style.late_after:
         mark = _late_mark(envelope.occurred_at, style)
-
     asked = plan.format or envelope.message.format
     format_ = asked if asked in capabilities.formats else TextFormat.PLAIN
+
+    if plan.attachments is AttachmentMode.DROP:
+        resolved = ()
+    links = [] if _uploads(plan, capabilities) else [_line(one, style) for one in resolved]
     whole = mark + ("\n".join([text.rstrip(), *links]) if links else text)
-    if not delivery.parts and capabilities.measure(whole) <= capabilities.max_text:
-        texts: tuple[str, ...] = (whole,)
+    parts: list[tuple[str, tuple[Attachment, ...]]]
+    if _is_one_part(delivery, whole, capabilities) and len(links) == len(resolved):
+        parts = [(whole, ())]
     else:
         room = capabilities.measure(_late_mark(envelope.occurred_at, style))
         texts = split(text, capabilities.max_text - room, capabilities.measure, format_)
         texts = (mark + texts[0], *texts[1:]) if texts else (mark.rstrip(),) if mark else ()
         texts += split("\n".join(links), capabilities.max_text, capabilities.measure, format_)
-    last = len(texts)
+        parts = [(part, ()) for part in texts]
+        if len(links) < len(resolved):
+            parts += [_upload(one, style) for one in resolved]
+    last = len(parts)
     return tuple(
         Outgoing(
             delivery.route.destination,
@@ -143,33 +152,47 @@ def render(
             f"{delivery.id}:{number}",
             format_,
             title=envelope.message.title or envelope.conversation_title,
-            buttons=envelope.message.buttons if number == last else (),
+            buttons=_native_buttons(envelope, capabilities) if number == last else (),
             reply_to=reply_to if number == 1 else None,
-            attachments=files if number == last else (),
+            attachments=files,
+            mentions=tuple(map(Mention, plan.mention)) if number == 1 else (),
             sender=envelope.sender,
         )
-        for number, part in enumerate(texts, 1)
+        for number, (part, files) in enumerate(parts, 1)
     )
 
 
-def _attachments(
-    mode: AttachmentMode, capabilities: Capabilities, resolved: Sequence[Resolved], style: Style
-) -> tuple[list[str], tuple[Attachment, ...]]:
-    """The lines that stand for attachments, and those that are given to the driver as they are."""
-    if mode is AttachmentMode.DROP:
-        return [], ()
-    native = mode is AttachmentMode.UPLOAD and capabilities.attachments is Support.NATIVE
-    lines = []
-    files = []
-    for one in resolved:
-        if one.why_not:
-            note = _WORDS[style.language][one.attachment.kind]
-            lines.append(note.format(why=one.why_not, name=one.attachment.filename))
-        elif native:
-            files.append(one.attachment)
-        else:
-            lines.append(one.attachment.url)
-    return lines, tuple(files)
+def _is_one_part(delivery: Delivery, whole: str, capabilities: Capabilities) -> bool:
+    """A delivery of which a part is out was not one part, whatever it would be now."""
+    return not delivery.parts and capabilities.measure(whole) <= capabilities.max_text
+
+
+def _uploads(plan: Plan, capabilities: Capabilities) -> bool:
+    return plan.attachments is AttachmentMode.UPLOAD and capabilities.attachments is Support.NATIVE
+
+
+def _upload(one: Resolved, style: Style) -> tuple[str, tuple[Attachment, ...]]:
+    """A part of its own, so that what is out is known; in words where there is nothing to upload."""
+    return (_line(one, style), ()) if one.why_not else ("", (one.attachment,))
+
+
+def _line(one: Resolved, style: Style) -> str:
+    """What stands for an attachment in a text."""
+    if not one.why_not:
+        return one.attachment.url
+    note = _WORDS[style.language][one.attachment.kind]
+    return note.format(why=one.why_not, name=one.attachment.filename)
+
+
+def _native_buttons(envelope: Envelope, capabilities: Capabilities) -> tuple[Button, ...]:
+    return envelope.message.buttons if capabilities.buttons is Support.NATIVE else ()
+
+
+def _spoken_buttons(envelope: Envelope, capabilities: Capabilities) -> str:
+    """Buttons as lines of text, where the platform has none but would rather say them."""
+    if capabilities.buttons is not Support.FALLBACK:
+        return ""
+    return "".join(f"\n{button.label}: {button.url}" for button in envelope.message.buttons)
 
 
 def _quoted(envelope: Envelope, style: Style) -> str:

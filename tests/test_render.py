@@ -11,13 +11,16 @@ from bridge.model import (
     Attachment,
     AttachmentKind,
     AttachmentMode,
+    Button,
     Capabilities,
     EventKind,
+    Mention,
     MessageId,
     Quote,
     Replacement,
     Support,
     TextFormat,
+    UserId,
 )
 from bridge.render import Resolved, Style, render
 from tests.builders import a_delivery, a_message, a_route, an_envelope
@@ -102,14 +105,47 @@ def test_a_rule_can_drop_attachments():
 
 
 def test_upload_is_native_where_the_platform_can_and_a_link_elsewhere():
+    """Each file is a part of its own, so that a restart knows which are out."""
     upload = planned("x", attachments=AttachmentMode.UPLOAD)
     native = replace(ROOMY, attachments=Support.NATIVE)
+    lost = Resolved(PICTURE, "it is gone")
 
-    (given_whole,) = rendered(upload, native, resolved=(Resolved(PICTURE),))
+    text_part, first, second = rendered(upload, native, resolved=(Resolved(PICTURE), lost))
     (as_link,) = rendered(upload, ROOMY, resolved=(Resolved(PICTURE),))
 
-    assert ("Ada: x", (PICTURE,)) == (given_whole.text, given_whole.attachments)
+    assert ("Ada: x", ()) == (text_part.text, text_part.attachments)
+    assert ("", (PICTURE,)) == (first.text, first.attachments)
+    assert ("[image not available: it is gone]", ()) == (second.text, second.attachments)
     assert ("Ada: x\nhttps://files.example/a.png", ()) == (as_link.text, as_link.attachments)
+
+
+def test_only_a_rule_pings_and_only_once():
+    """What users write is never a mention; of a long message only the first part pings."""
+    first, *others = rendered(
+        planned("@all " * 300, mention=(UserId("manager1"),)), Capabilities(max_text=200)
+    )
+
+    assert (Mention(UserId("manager1")),) == first.mentions
+    assert others
+    assert all(part.mentions == () for part in others)
+
+
+@pytest.mark.parametrize(
+    ("support", "text", "kept"),
+    [
+        (Support.NATIVE, "Ada: x", 1),
+        (Support.FALLBACK, "Ada: x\nOpen: https://example.com/", 0),
+        (Support.DROPPED, "Ada: x", 0),
+    ],
+)
+def test_buttons_are_said_where_they_cannot_be_pressed(support, text, kept):
+    button = Button("Open", "https://example.com/")
+    envelope = an_envelope(message=a_message("x", buttons=(button,)))
+
+    (outgoing,) = rendered(planned(envelope=envelope), replace(ROOMY, buttons=support))
+
+    assert text == outgoing.text
+    assert (button,) * kept == outgoing.buttons
 
 
 def test_a_late_message_says_when_it_was_written():

@@ -170,6 +170,7 @@ def encode_plan(plan: Plan) -> bytes:
                 plan.attachments,
                 plan.format,
                 [(step.pattern, step.replacement) for step in plan.transform],
+                plan.mention,
             ),
         )
     ).encode()
@@ -179,13 +180,14 @@ def decode_plan(body: bytes) -> Plan:
     """The plan that `encode_plan` was given. Raises `Unreadable`."""
     (written,) = _parts(body, 1)
     try:
-        rule, template, attachments, text_format, transform = written
+        rule, template, attachments, text_format, transform, mention = written
         return Plan(
             rule=rule,
             template=template,
             attachments=AttachmentMode(attachments),
             format=None if text_format is None else TextFormat(text_format),
             transform=tuple(Replacement(*step) for step in transform),
+            mention=tuple(UserId(str(one)) for one in mention),
         )
     except (TypeError, ValueError) as e:
         raise Unreadable(f"not a plan: {e}") from e

@@ -15,6 +15,7 @@ from bridge.model import (
     Plan,
     Replacement,
     TextFormat,
+    UserId,
 )
 from bridge.phrases import Phrase, phrase
 from bridge.problems import quoted
@@ -54,6 +55,7 @@ def read_rules(
 class _Msg:
     template: str | None = None
     format: TextFormat | None = None
+    mention: tuple[UserId, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -95,7 +97,12 @@ class _Reading:
         if any(not problem.warning for problem in self.reader.problems):
             return None
         form_of = {id_: k.spec.form_of for id_, k in (self.known or {}).items() if k.spec}
-        return RulesFile(router=Router.of(rules, form_of), tests=tests, file=self.document.file)
+        return RulesFile(
+            router=Router.of(rules, form_of),
+            tests=tests,
+            file=self.document.file,
+            source=self.document,
+        )
 
     def _rule(self, number: int, node: Node) -> Rule | None:
         members = self.reader.members(node, phrase("rule #{number}", number=number))
@@ -242,6 +249,7 @@ class _Reading:
             attachments=AttachmentMode(mode) if mode else AttachmentMode.LINK,
             format=msg.format,
             transform=self._transform(fields["transform"]) if "transform" in fields else (),
+            mention=msg.mention or (),
         )
 
     def _target(self, address: Address, plan: Plan) -> Target:
@@ -254,6 +262,7 @@ class _Reading:
                 attachments=plan.attachments,
                 format=own.format or plan.format,
                 transform=plan.transform,
+                mention=plan.mention if own.mention is None else own.mention,
             )
         return Target(address.where, plan)
 
@@ -264,7 +273,10 @@ class _Reading:
         if members is None:
             return _Msg()
         right = self.reader.known(
-            members, ("msg_format", "format"), phrase('"msg"'), of=phrase('fields of "msg"')
+            members,
+            ("msg_format", "format", "mention"),
+            phrase('"msg"'),
+            of=phrase('fields of "msg"'),
         )
         format_ = None
         if "format" in right:
@@ -273,6 +285,9 @@ class _Reading:
         return _Msg(
             template(right["msg_format"], self.reader) if "msg_format" in right else None,
             TextFormat(format_) if format_ else None,
+            tuple(UserId(one) for one, _ in self.reader.texts(right["mention"], quoted("mention")))
+            if "mention" in right
+            else None,
         )
 
     def _transform(self, node: Node) -> tuple[Replacement, ...]:
