@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test run bench faults lint unit clean
+ORACLES := .venv-oracle
+CLIENTS := stable next openapi
+
+.PHONY: demo test test-full full oracle run bench faults lint unit docs clean
 
 demo: $(VENV)/core
 	@$(BIN)/msgbridge demo $(if $(KEEP),--keep)
@@ -20,7 +23,20 @@ lint: $(VENV)/dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/dev
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not full"
+
+# What needs Prometheus, nginx, a browser …; what is not installed is skipped, and the reason said.
+full: $(VENV)/dev
+	PATH="$$PATH:/usr/sbin" $(BIN)/pytest -m full -rs
+
+# The official clients, unmodified, against the simulator: needs a package index for the first run.
+oracle: $(VENV)/dev $(CLIENTS:%=$(ORACLES)/%/installed)
+	$(BIN)/python -m tests.oracle
+
+test-full: test oracle full
+
+docs: $(VENV)/dev
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
@@ -44,5 +60,11 @@ $(VENV)/dev: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $(VENV)/core $@
 
+$(ORACLES)/%/installed: tests/oracle/%.txt | $(VENV)/bin/python
+	@echo "installing the official client of $< …"
+	@$(BIN)/python -m venv $(ORACLES)/$*
+	@$(ORACLES)/$*/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ORACLES) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

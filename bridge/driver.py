@@ -8,6 +8,7 @@ below the drivers that names aiohttp.
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -74,6 +75,14 @@ def _fetch_nothing(_url: str) -> AbstractAsyncContextManager[Opened]:
     raise Refused("this daemon fetches no files", reason="no_fetch")
 
 
+_LARGE_BODY = 1 << 20
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO | None:
+    """A large body is sent in pieces, so that the loop is not held, which aiohttp would warn of."""
+    return io.BytesIO(body) if len(body) > _LARGE_BODY else body or None
+
+
 @dataclass(frozen=True, slots=True)
 class Toolbox:
     """
@@ -106,7 +115,7 @@ class Toolbox:
         """
         try:
             async with self.http.request(
-                method, url, data=body or None, headers=headers, allow_redirects=False
+                method, url, data=_payload(body), headers=headers, allow_redirects=False
             ) as response:
                 content = await response.content.read(MAX_ANSWER)
                 while not response.content.at_eof() and len(content) < MAX_ANSWER:

@@ -64,6 +64,18 @@ def _said(call: ast.Call) -> Iterator[ast.expr]:
     if _name(call) == "Complaint":
         yield from (k.value for k in call.keywords if k.arg in ("message", "hint"))
         yield from call.args[2:4]
+    if _name(call) == "Finding":
+        yield from (_sentence(k.value) for k in call.keywords if k.arg in ("what", "hint"))
+
+
+def _sentence(value: ast.expr) -> ast.expr:
+    """Of a finding that goes on with details, what stands before the first colon: that is translated."""
+    match value:
+        case ast.JoinedStr(values=[ast.Constant(value=str() as text), *_]) if ": " in text:
+            return ast.Constant(text.partition(": ")[0])
+        case ast.IfExp(body=body, orelse=orelse):
+            return ast.IfExp(value.test, _sentence(body), _sentence(orelse))
+    return value
 
 
 def _texts(value: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:

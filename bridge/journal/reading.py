@@ -11,7 +11,18 @@ from pathlib import Path
 
 from bridge.clock import Clock
 from bridge.errors import JournalBroken, JournalError
-from bridge.journal import Ledger, Row, Suspension, rows, standing
+from bridge.journal import (
+    Choice,
+    Chosen,
+    Crowd,
+    Ledger,
+    Recorded,
+    Row,
+    Suspension,
+    choosing,
+    rows,
+    standing,
+)
 from bridge.journal.schema import (
     BUSY,
     MIGRATIONS,
@@ -21,7 +32,7 @@ from bridge.journal.schema import (
     unusable,
 )
 from bridge.journal.seen import Seen, seen_conversations
-from bridge.model import InstanceId, Status
+from bridge.model import ConversationRef, InstanceId, Status
 
 
 @contextmanager
@@ -86,6 +97,24 @@ class Reader:
                 "JOIN messages m ON m.seq = d.message GROUP BY p.instance"
             ).fetchall()
         }
+
+    def choose(
+        self, status: Status, choice: Choice, *, after: int = 0, limit: int = 500
+    ) -> Sequence[Chosen]:
+        """As `Journal.choose`."""
+        return choosing.choose(self._db, status, choice, after=after, limit=limit)
+
+    def crowds(self) -> dict[ConversationRef, Crowd]:
+        """As `Journal.crowds`."""
+        return choosing.crowds(self._db)
+
+    def dead_by_reason(self) -> dict[str, int]:
+        """As `Journal.dead_by_reason`."""
+        return choosing.dead_by_reason(self._db)
+
+    def recorded(self, message_id: str, instance: str = "") -> Recorded | None:
+        """As `Journal.recorded`."""
+        return choosing.recorded(self._db, message_id, instance)
 
     def seen_conversations(self, instance: str) -> Sequence[Seen]:
         """Those that messages came from or went to, the latest first."""

@@ -1,14 +1,13 @@
-"""DingTalk: an app robot that is called over HTTP and posts through the OpenAPI."""
+"""DingTalk: app robots, which hear and speak, and group robots, which only speak."""
 
-import json
 from contextlib import AbstractAsyncContextManager
-from importlib.resources import files
 
 from bridge.driver import DriverSpec, Settings, Stage
 
 from . import settings
-from .conversations import ADDRESSES, form_of
-from .driver import open_
+from .conversations import address_of, addresses, form_of
+from .opening import open_
+from .schema import SCHEMA
 
 
 def _stage(instance: Settings) -> AbstractAsyncContextManager[Stage]:
@@ -19,10 +18,21 @@ def _stage(instance: Settings) -> AbstractAsyncContextManager[Stage]:
 
 DRIVER = DriverSpec(
     platform="dingtalk",
-    schema=json.loads(files(__package__).joinpath("schema.json").read_text(encoding="utf-8")),
-    secrets=frozenset({"app_secret", "signing_secret"}),
-    addresses=lambda _settings: ADDRESSES,
+    schema=SCHEMA,
+    secrets=frozenset(
+        {
+            "app_secret",
+            "signing_secret",
+            "callback_token",
+            "callback_aes_key",
+            "outgoing_token",
+            "webhook_url",
+            "sign_secret",
+        }
+    ),
+    addresses=addresses,
     form_of=form_of,
+    address_of=address_of,
     open=open_,
     check=settings.check,
     listen=settings.listen,

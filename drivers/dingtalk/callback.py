@@ -2,7 +2,7 @@
 A robot callback, from wire to envelope. Pure, and total: any JSON is understood or refused.
 
 Fields and their traps: https://open.dingtalk.com/document/orgapp/receive-message. The field
-``sessionWebhook`` is a capability inside a body that no signature covers: it is not looked at.
+``sessionWebhook`` is a capability inside a body that no signature covers: `session` looks at it.
 """
 
 from __future__ import annotations
@@ -58,22 +58,28 @@ class Account:
     What a callback is held against.
 
     ``corp_id`` may be empty (any organization); ``allowed_users`` are staff ids, None lets everybody in.
+    ``language`` is that of notices, which the bridge itself words.
     """
 
     instance: InstanceId
     robot_code: str
     corp_id: str = ""
     allowed_users: frozenset[str] | None = None
+    language: str = "en"
 
 
 def normalize(
-    request: InboundRequest, account: Account, vouch: Callable[[str], None] | None = None
+    request: InboundRequest,
+    account: Account,
+    vouch: Callable[[str], None] | None = None,
+    keep: Callable[[ConversationId, Wild], None] | None = None,
 ) -> Inbound:
     """
     The envelope in a verified request, or why there is none.
 
-    ``vouch`` is called with the message id and may refuse it. Raises `Malformed`, and `Forbidden`
-    for a message to another robot or of another organization.
+    ``vouch`` is called with the message id and may refuse it, ``keep`` with the conversation and the
+    callback of a message that is taken: it may remember how to answer there. Raises `Malformed`, and
+    `Forbidden` for a message to another robot or of another organization.
     """
     event = Wild.parse(request.body)
     _is_for(account, event)
@@ -96,12 +102,14 @@ def normalize(
     direct = _is_direct(event["conversationType"])
     sender_id = staff_id or _identifier(event["senderId"])
     created = event["createAt"]
-    return Inbound(
+    conversation = _conversation(event, staff_id, direct)
+    occurred_at = request.received_at if created.missing else created.time()
+    inbound = Inbound(
         (
             Envelope(
                 id=EventId(message_id),
                 kind=EventKind.MESSAGE,
-                source=ConversationRef(account.instance, _conversation(event, staff_id, direct)),
+                source=ConversationRef(account.instance, conversation),
                 sender=Sender(id=UserId(sender_id), display_name=_name(event["senderNick"]) or sender_id),
                 message=Message(
                     id=MessageId(message_id),
@@ -110,7 +118,7 @@ def normalize(
                     mentions=_mentions(event),
                     quote=_quote(event),
                 ),
-                occurred_at=request.received_at if created.missing else created.time(),
+                occurred_at=occurred_at,
                 received_at=request.received_at,
                 conversation_title=_name(event["conversationTitle"]),
                 direct=direct,
@@ -118,6 +126,9 @@ def normalize(
             ),
         )
     )
+    if keep is not None:
+        keep(conversation, event)
+    return inbound
 
 
 def _is_for(account: Account, event: Wild) -> None:

@@ -56,8 +56,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "unauthorized": Meaning(Broken, _ALL, "unauthorized", "does the robot belong to this app?"),
     "token.notExisted": Meaning(Broken, _ALL, "unauthorized", "does the robot still exist?"),
     "bot.stopped": Meaning(Broken, _ALL, "robot_stopped", "enable the robot in the console"),
-    "sign.not.match": Meaning(Broken, _ALL, "signature_mismatch"),
+    "sign.not.match": Meaning(Broken, _ALL, "signature_mismatch", "check the robot's secret"),
     "ip.not.match": Meaning(Broken, _ALL, "address_not_allowed", "allow this server's address"),
+    "not.allowed.robotCode": Meaning(Broken, _ALL, "bad_robot_code", "check robot_code"),
     "invalidParameter.robotCode*": Meaning(Broken, _ALL, "bad_robot_code", "check robot_code"),
     "Forbidden.AccessDenied.AccessTokenPermissionDenied": Meaning(
         Broken, _ALL, "permission_missing", "grant the app's permission in the console"
@@ -66,7 +67,9 @@ MEANINGS: Mapping[str, Meaning] = {
         Broken, _ALL, "address_not_allowed", "allow this server's address in the console"
     ),
     # one conversation: the others go on
-    "group.disbanded": Meaning(Broken, _HERE, "group_dissolved"),
+    "group.disbanded": Meaning(
+        Broken, _HERE, "group_dissolved", "the group is gone: remove it from the rules"
+    ),
     "invalid.openConversationId": Meaning(
         Broken, _HERE, "unknown_conversation", "check the id, and that the robot is in the group"
     ),
@@ -81,9 +84,15 @@ MEANINGS: Mapping[str, Meaning] = {
     "conversation.org.notMatch": Meaning(
         Broken, _HERE, "other_organization", "the group belongs to another organization"
     ),
-    "template.stopped": Meaning(Broken, _HERE, "template_unavailable"),
-    "template.not.existed": Meaning(Broken, _HERE, "template_unavailable"),
-    "keywords.not.match": Meaning(Broken, _HERE, "keyword_mismatch"),
+    "template.stopped": Meaning(
+        Broken, _HERE, "template_unavailable", "enable the message template in the console"
+    ),
+    "template.not.existed": Meaning(
+        Broken, _HERE, "template_unavailable", "this edition of DingTalk lacks the message template"
+    ),
+    "keywords.not.match": Meaning(
+        Broken, _HERE, "keyword_mismatch", "put one of the robot's keywords into msg_format"
+    ),
     "bot.forbidden.sendMessage": Meaning(
         Broken, _HERE, "robot_muted", "the robot may not speak in this group"
     ),
@@ -106,6 +115,10 @@ MEANINGS: Mapping[str, Meaning] = {
     "invalidParameter.*": Meaning(Refused, _HERE, "bad_request"),
     "invalid.param.*": Meaning(Refused, _HERE, "bad_request"),
     "sendMessage.model.notMatch": Meaning(Refused, _HERE, "bad_request"),
+    "robot.processQueryKey.expired": Meaning(Refused, _HERE, "too_old", "it is older than 24 hours"),
+    "processQueryKey.expireTime": Meaning(Refused, _HERE, "too_old", "it is older than 24 hours"),
+    "invalid.processQueryKey": Meaning(Refused, _HERE, "unknown_message"),
+    "notRevoke.all.messages": Meaning(Refused, _HERE, "not_recalled"),
     "session.*": Meaning(Refused, _HERE, "session_ended"),
     # may have arrived
     "unknown.send.result": Meaning(Indeterminate, _HERE, "unknown_result"),
@@ -127,12 +140,12 @@ _SERVER_ERROR = Meaning(Transient, _HERE, "server_error")
 _UNKNOWN_CODE = Meaning(Refused, _HERE, "unknown_code")
 _UNKNOWN_RESULT = Meaning(Indeterminate, _HERE, "unknown_result")
 _NOT_DINGTALK = Meaning(
-    Broken, _ALL, "not_dingtalk", "is api_base_url right, is there a proxy in between?"
+    Broken, _ALL, "not_dingtalk", "is the URL in config.json right, is there a proxy in between?"
 )
 
 # An answer can hold what we sent, secrets included. What has these shapes is repeated to people, and
 # neither a token nor an AppSecret has them.
-_CODE = re.compile(r"[0-9]{1,8}|(?=.{1,80}$)[A-Za-z]+(\.[A-Za-z]+)*").fullmatch
+_CODE = re.compile(r"-?[0-9]{1,8}|(?=.{1,80}$)[A-Za-z]+(\.[A-Za-z]+)*").fullmatch
 _REQUEST_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 _PERMISSION = re.compile(r"[A-Za-z_.]{1,80}").fullmatch
 _SHOWN_SCOPES = 10
@@ -169,14 +182,33 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, *, now: dateti
     The error that an answer stands for, which is no success. Its message holds nothing of the
     request, and of the answer only what looks like a code, a request id or the name of a permission.
     """
+    return explained(None, status, headers, body, now=now)
+
+
+def explained(
+    meaning: Meaning | None,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: datetime,
+    code: str = "",
+    more: str = "",
+) -> DeliveryError:
+    """
+    As `failure`, for an API with a table of its own: ``meaning`` is what that says, None where it
+    says nothing, ``code`` the code that counts, ``more`` what stands behind the answer's own details.
+    """
     answer = read(body)
-    code = code_of(answer) if answer is not None else ""
-    meaning = _meaning(status, headers, body, answer, code)
+    code = code or (code_of(answer) if answer is not None else "")
+    meaning = meaning or _meaning(status, headers, body, answer, code)
     said = [f"DingTalk answered {status}"]
     if _CODE(code):
         said.append(code)
     if answer is not None:
         said += _details(answer)
+    if more:
+        said.append(more)
     message = " ".join(said) + (f": {meaning.advice}" if meaning.advice else "")
     wait = retry_after(headers, now) if meaning.error in (Throttled, Transient) else None
     return meaning.error(

@@ -102,9 +102,11 @@ class Encoder:
             key, param = "sampleMarkdown", f'{{"title":{title},"text":{_quoted(outgoing.text)}}}'
         else:
             key, param = "sampleText", f'{{"content":{_quoted(outgoing.text)}}}'
-        message = f'{{"msgKey":"{key}","msgParam":{_quoted(param)}'
+        return self.post(outgoing.destination.conversation, key, param)
 
-        conversation = outgoing.destination.conversation
+    def post(self, conversation: str, msg_key: str, param: str) -> tuple[str, bytes]:
+        """As `send`, of a template with its parameters, which are JSON."""
+        message = f'{{"msgKey":"{msg_key}","msgParam":{_quoted(param)}'
         if not conversations.is_direct(conversation):
             body = f'{message},"openConversationId":{_quoted(conversation)}{self._robot}}}'
             return GROUP_PATH, body.encode("utf-8", "replace")

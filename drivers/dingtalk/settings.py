@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bridge.driver import Complaint, Listen
+
+from . import group_settings
+from .event_settings import check_events
+from .loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,19 +26,30 @@ _BASE_URLS = ("api_base_url", "oapi_base_url")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppRobot:
     """
-    An app robot over HTTP. ``signature_window`` in seconds; ``signing_secret`` empty: callbacks are
-    not verified; ``allowed_users`` None: everybody.
+    An app robot. ``receive`` is ``http``, ``stream`` or ``none``. ``signature_window`` in seconds;
+    ``signing_secret`` empty: callbacks are not verified; ``allowed_users`` None: everybody.
+    ``callback_token`` and ``callback_aes_key`` belong to encrypted events, ``outgoing_token`` to a legacy
+    outgoing robot; empty: there is none.
+    ``send_via`` is ``auto``, ``openapi`` or ``session``; ``card_template_id`` empty: buttons go out as
+    action cards.
     """
 
     app_key: str
     app_secret: str
     robot_code: str
+    receive: str
     signing_secret: str
     signature_window: float
     corp_id: str
     allowed_users: frozenset[str] | None
     api_base_url: str
+    oapi_base_url: str
     language: str
+    send_via: str
+    card_template_id: str
+    callback_token: str
+    callback_aes_key: str
+    outgoing_token: str
 
 
 def read(settings: Settings) -> AppRobot:
@@ -45,17 +59,24 @@ def read(settings: Settings) -> AppRobot:
         app_key=app_key,
         app_secret=settings["app_secret"],
         robot_code=settings.get("robot_code") or app_key,
+        receive=settings.get("receive", "http"),
         signing_secret=settings.get("signing_secret") or "",
         signature_window=settings.get("signature_window", 300.0),
         corp_id=settings.get("corp_id") or "",
         allowed_users=_allowed(settings.get("allowed_users")),
         api_base_url=settings.get("api_base_url", "https://api.dingtalk.com").rstrip("/"),
+        oapi_base_url=settings.get("oapi_base_url", "https://oapi.dingtalk.com").rstrip("/"),
         language=settings.get("language", "en"),
+        send_via=settings.get("send_via", "auto"),
+        card_template_id=settings.get("card_template_id") or "",
+        callback_token=settings.get("callback_token") or "",
+        callback_aes_key=settings.get("callback_aes_key") or "",
+        outgoing_token=settings.get("outgoing_token") or "",
     )
 
 
 def listen(settings: Settings) -> Listen | None:
-    """Where DingTalk calls this instance; None with ``"receive": "none"``."""
+    """Where DingTalk calls this instance; None with ``"receive": "stream"`` or ``"none"``."""
     if not _receives(settings):
         return None
     return Listen(settings.get("listen_port", 8082), settings.get("listen_path", "/dingtalk/event"))
@@ -66,6 +87,10 @@ def check(settings: Settings) -> Iterator[Complaint]:
     for key in _BASE_URLS:
         if key in settings:
             yield from _check_url(key, settings[key])
+    if group_settings.is_group_robot(settings):
+        yield from group_settings.check(settings)
+        return
+    yield from group_settings.check_absence(settings)
     window = settings.get("signature_window", 300.0)
     if not isinstance(window, float | int) or not 0 < window <= LONGEST_WINDOW:
         yield Complaint(
@@ -74,17 +99,17 @@ def check(settings: Settings) -> Iterator[Complaint]:
             message="signature_window must be more than 0 and at most 1h",
             hint="DingTalk itself calls a timestamp illegal that is an hour old; 5m is the default",
         )
-    if not _receives(settings):
-        return
-    if not settings.get("signing_secret"):
-        yield Complaint(
-            path=(),
-            code="callbacks-unverified",
-            message="signing_secret is not set: anybody who finds the address can send messages",
-            hint='set "signing_secret" to the robot\'s AppSecret',
-            warning=True,
-        )
-    if settings.get("allowed_users") is None:
+    if _receives(settings):
+        yield from check_events(settings)
+        if not settings.get("signing_secret") and not settings.get("outgoing_token"):
+            yield Complaint(
+                path=(),
+                code="callbacks-unverified",
+                message="signing_secret is not set: anybody who finds the address can send messages",
+                hint='set "signing_secret" to the robot\'s AppSecret',
+                warning=True,
+            )
+    if settings.get("receive", "http") != "none" and settings.get("allowed_users") is None:
         yield Complaint(
             path=(),
             code="everybody-allowed",
@@ -95,6 +120,8 @@ def check(settings: Settings) -> Iterator[Complaint]:
 
 
 def _receives(settings: Settings) -> bool:
+    if group_settings.is_group_robot(settings):
+        return False
     return bool(settings.get("receive", "http") == "http")
 
 
@@ -126,7 +153,7 @@ def _check_url(key: str, url: str) -> Iterator[Complaint]:
             message="{key} may have a scheme, a host, a port and a path, and nothing else",
             args={"key": key},
         )
-    elif parts.scheme == "http" and not _is_loopback(host):
+    elif parts.scheme == "http" and not is_loopback(host):
         yield Complaint(
             path=(key,),
             code="insecure-url",
@@ -134,12 +161,3 @@ def _check_url(key: str, url: str) -> Iterator[Complaint]:
             hint="write https://",
             args={"key": key},
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -13,6 +13,7 @@ import secrets
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -20,10 +21,17 @@ from aiohttp import web
 
 from bridge.clock import SystemClock
 
-from .faults import Fault, request_id
+from .faults import Fault
+from .gateway import CONNECT_PATH, Gateway
 from .message_templates import MAX_PARAM, complaint_about
 from .picture import small_picture
 from .signature import sign as signature_of
+from .simulated_answers import answer, as_json, object_of, refuse
+from .simulated_cards import SimulatedCards
+from .simulated_directory import SimulatedDirectory
+from .simulated_media import SimulatedMedia
+from .simulated_persons import SimulatedPersons
+from .simulated_webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,7 +44,8 @@ if TYPE_CHECKING:
 
 _MAX_PERSONS = 20
 _POST_TIMEOUT = aiohttp.ClientTimeout(total=15)
-_MAX_BODY = 1 << 20
+_MAX_BODY = 32 << 20
+_MAX_RECALLED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +104,20 @@ class Simulator:
         self.files = {"simPicture+/=": small_picture()}
         self.token_lifetime = 7200
         self.received: list[Received] = []
+        self.recalled: set[str] = set()
         self.calls: list[Call] = []
         self.base_url = ""
         self._host, self._port = host, port
         self._clock = clock or SystemClock()
+        self.gateway = Gateway(app_key, app_secret, self._clock)
+        self.webhooks = Webhooks(self._clock)
+        self.persons = SimulatedPersons(self.knows_token)
+        self.media = SimulatedMedia(self.knows_token)
+        self.cards = SimulatedCards(
+            self.knows_token, lambda: self.robot_code, lambda: self.groups | self.users
+        )
         self._tokens: dict[str, float] = {}
+        self.directory = SimulatedDirectory(self.knows_token, app_key)
         self._faults: dict[str, deque[Fault]] = {}
         self._closing = asyncio.Event()
 
@@ -109,7 +127,16 @@ class Simulator:
         app.router.add_post("/v1.0/robot/groupMessages/send", self._take_for_group)
         app.router.add_post("/v1.0/robot/oToMessages/batchSend", self._take_for_persons)
         app.router.add_post("/v1.0/robot/messageFiles/download", self._locate_file)
+        app.router.add_post("/v1.0/robot/groupMessages/query", self._tell_status)
         app.router.add_get("/files/{name}", self._serve_file)
+        app.router.add_routes(self.directory.routes)
+        app.router.add_routes(self.webhooks.routes)
+        app.router.add_routes(self.media.routes)
+        app.router.add_routes(self.persons.routes)
+        app.router.add_routes(self.cards.routes)
+        app.router.add_post("/v1.0/robot/groupMessages/recall", self._recall)
+        app.router.add_post("/v1.0/robot/otoMessages/batchRecall", self._recall)
+        self.gateway.add_routes(app)
         self._session = aiohttp.ClientSession(timeout=_POST_TIMEOUT)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
@@ -117,6 +144,7 @@ class Simulator:
         await site.start()
         port = self._runner.addresses[0][1]
         self.base_url = f"http://{self._host}:{port}"
+        self.gateway.endpoint = f"ws://{self._host}:{port}{CONNECT_PATH}"
         return self
 
     async def __aexit__(
@@ -126,6 +154,7 @@ class Simulator:
         trace: TracebackType | None,
     ) -> None:
         self._closing.set()
+        await self.gateway.stop()
         await self._session.close()
         await self._runner.cleanup()
 
@@ -134,6 +163,10 @@ class Simulator:
     def fail_next(self, *faults: Fault, path: str = "/v1.0/robot/") -> None:
         """The next calls to paths that begin with ``path`` get these answers, one each."""
         self._faults.setdefault(path, deque()).extend(faults)
+
+    def knows_token(self, token: str) -> bool:
+        """Whether it was granted, and is neither revoked nor past its time."""
+        return self._tokens.get(token, 0.0) > self._clock.monotonic()
 
     def revoke_tokens(self) -> None:
         """No token that was granted is good any more."""
@@ -160,7 +193,7 @@ class Simulator:
             stamped = timestamp or str(int(now.timestamp() * 1000))
             headers["timestamp"] = stamped
             headers["sign"] = sign or signature_of(stamped, secret or self.app_secret)
-        payload = body if isinstance(body, bytes) else _json(body)
+        payload = body if isinstance(body, bytes) else as_json(body)
         async with self._session.post(
             url, data=payload, headers=headers, allow_redirects=False
         ) as response:
@@ -183,7 +216,7 @@ class Simulator:
             request.transport.abort()
         if isinstance(fault.body, bytes):
             return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
-        return _answer(fault.body, fault.status, fault.headers)
+        return answer(fault.body, fault.status, fault.headers)
 
     def _next_fault(self, path: str) -> Fault | None:
         for prefix, faults in self._faults.items():
@@ -192,14 +225,15 @@ class Simulator:
         return None
 
     async def _grant(self, request: web.Request) -> web.Response:
-        asked = _object(await request.read())
+        asked = object_of(await request.read())
         if asked is None:
-            return _refuse("Missingbody", "body is empty")
+            return refuse("Missingbody", "body is empty")
         if (asked.get("appKey"), asked.get("appSecret")) != (self.app_key, self.app_secret):
-            return _refuse("invalidClientIdOrSecret", "无效的clientId或者clientSecret")
+            return refuse("invalidClientIdOrSecret", "无效的clientId或者clientSecret")
         token = secrets.token_hex(16)
         self._tokens[token] = self._clock.monotonic() + self.token_lifetime
-        return _answer({"expireIn": self.token_lifetime, "accessToken": token})
+        date = format_datetime(self._clock.now(), usegmt=True)
+        return answer({"expireIn": self.token_lifetime, "accessToken": token}, headers={"Date": date})
 
     async def _take_for_group(self, request: web.Request) -> web.Response:
         asked = self._checked(request, await request.read())
@@ -207,9 +241,9 @@ class Simulator:
             return asked
         group = asked.get("openConversationId")
         if not isinstance(group, str) or group not in self.groups:
-            return _refuse("invalid.openConversationId", "无效的openConversationId")
+            return refuse("invalid.openConversationId", "无效的openConversationId")
         key = self._take(asked, group=group)
-        return _answer({"processQueryKey": key})
+        return answer({"processQueryKey": key})
 
     async def _take_for_persons(self, request: web.Request) -> web.Response:
         asked = self._checked(request, await request.read())
@@ -221,14 +255,14 @@ class Simulator:
             or not 1 <= len(persons) <= _MAX_PERSONS
             or not all(isinstance(person, str) for person in persons)
         ):
-            return _refuse("invalidParameter.userIds", "userIds")
+            return refuse("invalidParameter.userIds", "userIds")
         unknown = [person for person in persons if person not in self.users]
         busy = [person for person in persons if person in self.busy_users]
         key = secrets.token_urlsafe(16)
         for person in persons:
             if person not in unknown and person not in busy:
                 key = self._take(asked, person=person, key=key)
-        return _answer(
+        return answer(
             {
                 "processQueryKey": key,
                 "invalidStaffIdList": unknown,
@@ -244,8 +278,37 @@ class Simulator:
         for name, code in zip(names, self.files, strict=True):
             if code == asked.get("downloadCode"):
                 query = "Expires=1671377946&OSSAccessKeyId=sim&Signature=sim%3D"
-                return _answer({"downloadUrl": f"{self.base_url}/files/{name}.png?{query}"})
-        return _refuse("invalidParameter.downloadCode", "downloadCode 错误或已过期")
+                return answer({"downloadUrl": f"{self.base_url}/files/{name}.png?{query}"})
+        return refuse("invalidParameter.downloadCode", "downloadCode 错误或已过期")
+
+    async def _recall(self, request: web.Request) -> web.Response:
+        asked = self._authorized(request, await request.read())
+        if isinstance(asked, web.Response):
+            return asked
+        keys = asked.get("processQueryKeys")
+        if not isinstance(keys, list) or not keys or not all(isinstance(key, str) for key in keys):
+            return refuse("invalid.processQueryKey", "无效的processQueryKey")
+        if len(keys) > _MAX_RECALLED:
+            return refuse("invalidParameter.processQueryKeys.overMax", "processQueryKeys")
+        # In a direct chat the request does not say whose it is; in a group it must.
+        group = asked.get("openConversationId", "") if "groupMessages" in request.path else ""
+        there = {
+            one.process_query_key
+            for one in self.received
+            if one.group == group and one.process_query_key not in self.recalled
+        }
+        done = [key for key in keys if key in there]
+        self.recalled.update(done)
+        left = {key: "robot.processQueryKey.expired" for key in keys if key not in there}
+        return answer({"successResult": done, "failedResult": left})
+
+    async def _tell_status(self, request: web.Request) -> web.Response:
+        asked = self._authorized(request, await request.read())
+        if isinstance(asked, web.Response):
+            return asked
+        if asked.get("processQueryKey") not in {one.process_query_key for one in self.received}:
+            return refuse("invalid.processQueryKey", "无效的processQueryKey")
+        return answer({"sendStatus": "SUCCESS", "readUserIds": [], "hasMore": False})
 
     async def _serve_file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"].removesuffix(".png")
@@ -257,23 +320,23 @@ class Simulator:
     def _authorized(self, request: web.Request, body: bytes) -> dict[str, Any] | web.Response:
         """The request's object, or the refusal that it gets: token first, then the robot."""
         token = request.headers.get("x-acs-dingtalk-access-token", "")
-        if self._tokens.get(token, 0.0) <= self._clock.monotonic():
-            return _refuse("InvalidAuthentication", "不合法的access_token")
-        asked = _object(body)
+        if not self.knows_token(token):
+            return refuse("InvalidAuthentication", "不合法的access_token")
+        asked = object_of(body)
         if asked is None or request.content_type != "application/json":
-            return _refuse("Missingbody", "body is empty")
+            return refuse("Missingbody", "body is empty")
         robot_code = asked.get("robotCode")
         if not robot_code:
-            return _refuse("invalidParameter.robotCode.empty", "robotCode is empty")
+            return refuse("invalidParameter.robotCode.empty", "robotCode is empty")
         if robot_code != self.robot_code:
-            return _refuse("resource.not.found", "robot 不存在")
+            return refuse("resource.not.found", "robot 不存在")
         return asked
 
     def _checked(self, request: web.Request, body: bytes) -> dict[str, Any] | web.Response:
         """As `_authorized`, for a message: its template is checked too."""
         asked = self._authorized(request, body)
         if isinstance(asked, dict) and (wrong := complaint_about(asked)):
-            return _refuse(wrong, f"msgKey, msgParam (at most {MAX_PARAM} bytes)")
+            return refuse(wrong, f"msgKey, msgParam (at most {MAX_PARAM} bytes)")
         return asked
 
     def _take(self, asked: Mapping[str, Any], *, group: str = "", person: str = "", key: str = "") -> str:
@@ -281,27 +344,3 @@ class Simulator:
         params = json.loads(asked["msgParam"])
         self.received.append(Received(key, group, person, asked["msgKey"], params))
         return key
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refuse(code: str, message: str) -> web.Response:
-    return _answer({"code": code, "requestid": request_id(), "message": message}, 400)
-
-
-def _answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        status=status,
-        body=_json(value),
-        headers={"Content-Type": "application/json;charset=utf-8", **(headers or {})},
-    )
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")

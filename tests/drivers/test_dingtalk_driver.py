@@ -267,28 +267,6 @@ def test_a_download_code_that_is_gone_is_refused() -> None:
     asyncio.run(scenario())
 
 
-def test_a_probe_proves_the_credentials() -> None:
-    """
-    And posts nothing.
-    """
-
-    async def scenario() -> None:
-        async with connected() as pair:
-            assert [finding.ok for finding in await pair.driver.probe()] == [True]
-            assert [call.path for call in pair.dingtalk.calls] == [TOKEN_PATH]
-        async with connected(app_secret="wrong-secret") as pair:
-            (finding,) = await pair.driver.probe()
-            assert not finding.ok
-            assert "app_secret" in finding.hint
-            assert "wrong-secret" not in finding.what + finding.hint
-        async with connected(signing_secret=None) as pair:
-            _, finding = await pair.driver.probe()
-            assert not finding.ok
-            assert "signing_secret" in finding.hint
-
-    asyncio.run(scenario())
-
-
 # --- the near end: no sockets, but the driver's own state -------------------------------------------
 
 

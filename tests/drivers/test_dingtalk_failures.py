@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -71,6 +72,14 @@ ROWS: list[tuple[int, Any, type[DeliveryError], Scope, str, float | None]] = [
     (400, "invalidParameter.msgParam", Refused, HERE, "bad_request", None),
     (400, "invalid.param.msgKey", Refused, HERE, "bad_request", None),
     (400, "sendMessage.model.notMatch", Refused, HERE, "bad_request", None),
+    (400, "not.allowed.robotCode", Broken, ALL, "bad_robot_code", None),
+    (400, "robot.processQueryKey.expired", Refused, HERE, "too_old", None),
+    (400, "processQueryKey.expireTime", Refused, HERE, "too_old", None),
+    (400, "invalid.processQueryKey", Refused, HERE, "unknown_message", None),
+    (400, "invalidParameter.processQueryKeys.overMax", Refused, HERE, "bad_request", None),
+    (400, "notRevoke.all.messages", Refused, HERE, "not_recalled", None),
+    (400, "contain.notAllowed.content", Refused, HERE, "unsafe_content", None),
+    (403, "Forbidden.AccessDenied.QpmLimitForSuitekeyAndOrgAndApi", Throttled, ALL, "qpm_limit", 60.0),
     (400, "session.expired", Refused, HERE, "session_ended", None),
     (400, "session.notExisted", Refused, HERE, "session_ended", None),
     (400, "unknown.send.result", Indeterminate, HERE, "unknown_result", None),
@@ -133,6 +142,8 @@ def test_every_refusal_is_told_apart() -> None:
                 said = caught.value
                 assert (type(said), said.scope, said.reason) == (error, scope, reason), row
                 assert said.retry_after == wait, row
+                if isinstance(body, str):
+                    assert str(said).startswith(f"DingTalk answered {status} {body}"), row
             assert pair.dingtalk.received == []
 
     asyncio.run(scenario())
@@ -145,6 +156,16 @@ def test_every_code_of_the_table_is_among_the_rows() -> None:
     codes = {body for _, body, *_ in ROWS if isinstance(body, str)}
     for known in MEANINGS:
         assert any(code.startswith(known.removesuffix("*")) for code in codes), known
+
+
+def test_what_an_operator_must_mend_says_how() -> None:
+    """
+    Behind the status and the code stands what to do, for every row that suspends something.
+    """
+    for status, code, error, *_ in ROWS:
+        if error is Broken and isinstance(code, str):
+            said = str(failure(status, {}, json.dumps({"code": code}).encode(), now=NOON))
+            assert re.fullmatch(rf"DingTalk answered {status} {re.escape(code)}: .{{12,}}", said), said
 
 
 def test_a_wish_of_the_server_is_obeyed() -> None:

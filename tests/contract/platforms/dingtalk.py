@@ -1,8 +1,9 @@
 """DingTalk's app robot, in front of the simulator."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 from bridge.model import ConversationId
 from drivers.dingtalk import DRIVER
@@ -13,8 +14,9 @@ from tests.contract.cases import LETTERS_AND_DIGITS, SECRET, Behaviour, Case, St
 from tests.contract.servers import closed_port
 
 _APP_KEY = "dingsimappkey0000001"
-_GROUP = "cidSimGroup0000000001=="
+CONVERSATION = ConversationId("cidSimGroup0000000001==")
 _SEND = "/v1.0/robot/"
+_POSTS = (f"{_SEND}groupMessages/send", f"{_SEND}oToMessages/batchSend")
 _FAULTS = {
     Behaviour.NO: refusal(400, "contain.unsafe.url", f"not with {SECRET}"),
     Behaviour.WHO: refusal(400, "bot.stopped", f"not with {SECRET}"),
@@ -39,18 +41,23 @@ _SETTINGS = {
 }
 
 
-@asynccontextmanager
-async def _open(behaviour: Behaviour) -> AsyncIterator[Stage]:
-    async with Simulator(app_key=_APP_KEY, app_secret=SECRET) as dingtalk:
-        with closed_port() as port:
-            base_url = dingtalk.base_url
-            if behaviour is Behaviour.DOWN:
-                base_url = f"http://127.0.0.1:{port}"
-            if behaviour in _FAULTS:
-                dingtalk.fail_next(_FAULTS[behaviour], path=_SEND)
-            settings = {**_SETTINGS, "api_base_url": base_url, "oapi_base_url": base_url}
-            async with opened(DRIVER, settings, behaviour) as driver:
-                yield Stage(driver, lambda: sum(call.path.startswith(_SEND) for call in dingtalk.calls))
+def opener(given: Mapping[str, Any]) -> Callable[[Behaviour], AbstractAsyncContextManager[Stage]]:
+    """Opens an app robot with these settings, whatever its way in."""
+
+    @asynccontextmanager
+    async def open_(behaviour: Behaviour) -> AsyncIterator[Stage]:
+        async with Simulator(app_key=_APP_KEY, app_secret=SECRET) as dingtalk:
+            with closed_port() as port:
+                base_url = dingtalk.base_url
+                if behaviour is Behaviour.DOWN:
+                    base_url = f"http://127.0.0.1:{port}"
+                if behaviour in _FAULTS:
+                    dingtalk.fail_next(_FAULTS[behaviour], path=_SEND)
+                settings = {**given, "api_base_url": base_url, "oapi_base_url": base_url}
+                async with opened(DRIVER, settings, behaviour) as driver:
+                    yield Stage(driver, lambda: sum(call.path in _POSTS for call in dingtalk.calls))
+
+    return open_
 
 
 def _signed(body: bytes, at: datetime) -> Mapping[str, str]:
@@ -61,8 +68,8 @@ def _signed(body: bytes, at: datetime) -> Mapping[str, str]:
 
 CASE = Case(
     settings=_SETTINGS,
-    open=_open,
-    conversation=ConversationId(_GROUP),
+    open=opener(_SETTINGS),
+    conversation=CONVERSATION,
     signed=_signed,
     signature_headers=("timestamp", "sign"),
 )
