@@ -1,0 +1,88 @@
+"""One account's view of the world: its session, its time limits, its proxy."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from bridge.clock import SystemClock
+from bridge.config import Instance
+from bridge.errors import Indeterminate, Transient
+from bridge.instances import open_toolbox
+from bridge.metrics import Metrics
+from bridge.model import InstanceId
+from bridge.registry import installed
+
+
+def an_instance(**more):
+    spec = installed().load("webhook")
+    return Instance(id=InstanceId("one"), platform="webhook", spec=spec, settings={}, **more)
+
+
+@asynccontextmanager
+async def a_server(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"):
+    """Records the request lines and answers; with None it never does."""
+    lines, serving = [], []
+
+    async def serve(reader, writer):
+        serving.append(asyncio.current_task())
+        lines.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode())
+        if answer is None:
+            await reader.read()
+        else:
+            writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", lines
+    finally:
+        server.close()
+        if serving:
+            await asyncio.wait(serving, timeout=5)
+
+
+async def ask(instance, url):
+    async with open_toolbox(instance, SystemClock(), Metrics("test")) as toolbox:
+        return await toolbox.request("POST", url, body=b"x", headers={})
+
+
+@pytest.mark.parametrize("base", ["http://api.dingtalk.io.invalid", "http://api.example.invalid"])
+def test_a_proxy_is_asked_instead_of_the_platform(base):
+    """Names are resolved by the proxy: ours need not know them."""
+
+    async def scenario():
+        async with a_server() as (proxy, lines):
+            answer = await ask(an_instance(proxy=proxy), f"{base}/v1.0/x")
+            return answer.status, lines
+
+    assert (200, [f"POST {base}/v1.0/x HTTP/1.1"]) == asyncio.run(scenario())
+
+
+def test_redirects_are_not_followed():
+    """A platform that moved is a thing to be told, not to be chased with our credentials."""
+    moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+
+    async def scenario():
+        async with a_server(moved) as (url, _):
+            return (await ask(an_instance(), url)).status
+
+    assert 302 == asyncio.run(scenario())
+
+
+def test_what_never_answers_is_given_up_in_time():
+    """The request left, so nobody knows what became of it."""
+
+    async def scenario():
+        async with a_server(None) as (url, _):
+            await ask(an_instance(send_timeout=0.3), url)
+
+    with pytest.raises(Indeterminate):
+        asyncio.run(scenario())
+
+
+def test_what_cannot_be_reached_was_not_sent():
+    with pytest.raises(Transient, match="could not connect"):
+        asyncio.run(ask(replace(an_instance(), send_timeout=5.0), "http://127.0.0.1:1/"))
