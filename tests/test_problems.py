@@ -41,6 +41,12 @@ SYNTAX = {
     "a word of Python": ('{"rules": [«True»]}', "E003", "write true", "写成 true"),
     "a text without quotes": ('{"rules": «all»}', "E003", '"all"', '"all"'),
     "a text without its end": ('{"rules": «"all}»\n}', "E003", "no closing quote", "缺少结尾的引号"),
+    "a text without its end before a name": (
+        '{"$schema": «"x, "»rules": []}',
+        "E003",
+        "no closing quote",
+        "缺少结尾的引号",
+    ),
     "a tab in a text": ('{"rules": "a«\t»b"}', "E003", "write \\t in its place", "改成 \\t"),
     "a backslash alone": (
         '{"rules": [{"id": "a«\\d»+", "channels": 1}]}',

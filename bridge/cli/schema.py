@@ -33,6 +33,11 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def schemas() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of config.json, with every installed platform, and of rules.json."""
+    return _config_schema(), _rules_schema()
+
+
 def _config_schema() -> dict[str, Any]:
     from bridge.config.schemas import config_schema
     from bridge.errors import ConfigError

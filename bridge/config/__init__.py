@@ -10,6 +10,7 @@ from bridge.driver import DriverSpec, Listen, Settings
 from bridge.journal import Capacity
 from bridge.model import InstanceId, RateLimit
 from bridge.networks import Network
+from bridge.problems.document import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,22 @@ class StatusServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """What a program shows to be let in, and the scopes that it then has: send, read, operate."""
+
+    token: str = field(repr=False)
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The HTTP API on the status server, off without tokens; ``rate`` holds for each of them."""
+
+    tokens: Mapping[str, ApiToken] = field(default_factory=dict)
+    rate: RateLimit = field(default_factory=lambda: RateLimit(600, 60.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySettings:
     """In seconds."""
 
@@ -87,6 +104,7 @@ class Global:
     http: Http = field(default_factory=Http)
     log: Log = field(default_factory=Log)
     status: StatusServer = field(default_factory=StatusServer)
+    api: Api = field(default_factory=Api)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     media: Media = field(default_factory=Media)
     capacity: Capacity = field(default_factory=Capacity)
@@ -97,12 +115,16 @@ class Global:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """``instances`` stand in the order of the file; ``secrets`` are the values to mask everywhere."""
+    """
+    ``instances`` stand in the order of the file; ``secrets`` are the values to mask everywhere;
+    ``source`` is the text that it was read from, for warnings about it.
+    """
 
     global_: Global
     instances: Mapping[InstanceId, Instance]
     secrets: frozenset[str] = field(repr=False)
     file: Path
+    source: Document | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from bridge.config import (
+    Api,
+    ApiToken,
     Config,
     DeliverySettings,
     Global,
@@ -76,6 +78,7 @@ def read_config(
         _platform(name, node, registry) for name, node in members.items() if name not in _ROOT_KEYS
     ]
     document.hide(span for platform in platforms for span in _secret_spans(platform))
+    document.hide(_token_spans(members.get("global")))
     return _Reading(document, registry, environ, reader).read(root, platforms)
 
 
@@ -119,6 +122,7 @@ class _Reading:
             instances=self.instances,
             secrets=secrets,
             file=Path(self.document.file),
+            source=self.document,
         )
         return ConfigReading(config if good else None, self.known, secrets)
 
@@ -129,6 +133,7 @@ class _Reading:
             checked = Validation(
                 self.reader, self.references, phrase('"global"'), phrase('fields of "global"')
             ).check(node, schema)
+            self.secrets.update(_token_values(checked.value))
             value = checked.value if checked.good else {}
         return _global_of(filled(value, schema), self.environ)
 
@@ -292,6 +297,29 @@ def _secret_spans(platform: _Platform) -> Iterator[Span]:
                 yield from _texts(node)
 
 
+def _token_spans(global_: Node | None) -> Iterator[Span]:
+    """Every text beside the scopes of a token of the API: one may be the token, under a misspelt name."""
+    node = global_
+    for key in ("api", "tokens"):
+        node = node.value.get(key) if node is not None and isinstance(node.value, dict) else None
+    if node is None:
+        return
+    for each in node.value.values() if isinstance(node.value, dict) else [node]:
+        members = each.value.items() if isinstance(each.value, dict) else [("token", each)]
+        for name, member in members:
+            if name != "scopes":
+                yield from _texts(member)
+
+
+def _token_values(global_: Mapping[str, Any]) -> Iterator[str]:
+    api = global_.get("api")
+    tokens = api.get("tokens") if isinstance(api, Mapping) else None
+    for each in tokens.values() if isinstance(tokens, Mapping) else ():
+        token = each.get("token") if isinstance(each, Mapping) else None
+        if isinstance(token, str) and token:
+            yield token
+
+
 def _texts(node: Node) -> Iterator[Span]:
     if isinstance(node.value, dict):
         if not set(node.value) <= set(KEYS):
@@ -339,6 +367,10 @@ def _global_of(value: Mapping[str, Any], environ: Mapping[str, str]) -> Global:
     http, status = dict(value["http"]), dict(value["status"])
     http["trusted_proxies"] = tuple(http["trusted_proxies"])
     status["hosts"] = tuple(status["hosts"])
+    tokens = {
+        name: ApiToken(token=each["token"], scopes=frozenset(each["scopes"]))
+        for name, each in value["api"]["tokens"].items()
+    }
     media = dict(value["media"])
     media["allow_networks"] = tuple(network(each) for each in media["allow_networks"])
     return Global(
@@ -347,6 +379,7 @@ def _global_of(value: Mapping[str, Any], environ: Mapping[str, str]) -> Global:
         http=Http(**http),
         log=Log(**value["log"]),
         status=StatusServer(**status),
+        api=Api(tokens=tokens, rate=value["api"]["rate"]),
         media=Media(**media),
         delivery=DeliverySettings(**value["delivery"]),
         capacity=Capacity(**value["journal"]),

@@ -79,6 +79,8 @@ def _with_references(schema: Schema) -> dict[str, Any]:
     for key in ("properties", "patternProperties"):
         if key in changed:
             changed[key] = {name: _or_reference(inner) for name, inner in changed[key].items()}
+    if isinstance(changed.get("additionalProperties"), Mapping):
+        changed["additionalProperties"] = _or_reference(changed["additionalProperties"])
     return changed
 
 

@@ -21,7 +21,7 @@ from bridge.config.schemas import Schema, accepts
 from bridge.phrases import Phrase, phrase
 from bridge.problems import did_you_mean, listed, quoted
 from bridge.problems.document import Node
-from bridge.problems.reader import Reader, kind_in_words, kind_of
+from bridge.problems.reader import Reader, kind_in_words, kind_of, remedy
 
 Path = tuple[str | int, ...]
 
@@ -247,7 +247,8 @@ class Validation:
         wanted = [_TYPES[t] for t in types if t != "null" and t in _TYPES]
         what = quoted(path[-1] if path else "")
         if len(set(wanted)) == 1 and kind_of(node.value) != wanted[0]:
-            self.reader.wrong_kind(node, wanted[0], what)
+            hints = () if remedy(node, wanted[0]) else self._example(error.schema)
+            self.reader.wrong_kind(node, wanted[0], what, *hints)
             return
         self.reader.report(
             "E101",
@@ -288,6 +289,8 @@ class Validation:
                 return phrase("{what} must be at most {limit}", what=what, limit=limit)
             case "minLength" | "minItems" | "minProperties" if not error.instance:
                 return phrase("{what} is empty", what=what)
+            case "minLength":
+                return phrase("{what} must have at least {limit} characters", what=what, limit=limit)
             case "uniqueItems":
                 return phrase("{what} names something twice", what=what)
             case "dependentRequired":

@@ -20,6 +20,9 @@ _UNPRINTABLE = re.compile(
 _SHOWN = 60
 _SHORTEST_MASKED = 4
 _CLOSE = 0.6
+_SHORT = 3
+_CLOSE_IF_SHORT = 0.5
+"""Of a name of two letters one is half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     small = word.casefold()
     if small in by_small:
         return by_small[small]
-    if close := get_close_matches(small, list(by_small), n=1, cutoff=_CLOSE):
+    cutoff = _CLOSE if len(small) > _SHORT else _CLOSE_IF_SHORT
+    if close := get_close_matches(small, list(by_small), n=1, cutoff=cutoff):
         return by_small[close[0]]
     begun = [name for name in by_small if _begins(name, small) or _begins(small, name)]
     return by_small[begun[0]] if len(begun) == 1 else ""

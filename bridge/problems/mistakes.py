@@ -113,6 +113,13 @@ def no_comma(text: str, at: int, last: Node, still_open: list[Span]) -> BadSynta
             phrase('this ":" stands in a list'),
             phrase("members with names stand in an object: {{…}} in place of […]"),
         )
+    if isinstance(last.value, str) and at == last.end and _NAME.match(text, at):
+        # "first, "second": what looks like the end of this text is the beginning of the next one.
+        return _wrong(
+            last.span,
+            phrase("this text has no closing quote"),
+            phrase('add a " at its end; a line break inside a text is written \\n'),
+        )
     return _wrong(
         (max(last.end - 1, last.start), last.end),
         phrase('a "," is missing after this'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -43,6 +44,30 @@ def kind_in_words(kind: str) -> Phrase:
     return _KINDS[kind]
 
 
+_SHAPES = {
+    "object": phrase("put it in braces: {{…}}"),
+    "list": phrase("put it in brackets: […]"),
+    "text": phrase('a text stands in double quotes: "…"'),
+    "flag": phrase("write true or false"),
+    "number": phrase("write a number, without quotes"),
+}
+_MEANT = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+
+def remedy(node: Node, wanted: str) -> Phrase | None:
+    """What to write in place of a value of the wrong kind, if it is clear what was meant."""
+    value = node.value
+    if wanted == "flag" and isinstance(value, str) and (meant := _MEANT.get(value.lower())):
+        return phrase("write {right}", right=meant)
+    if wanted == "number" and isinstance(value, str) and _NUMBER.fullmatch(value):
+        return phrase("write it without quotes: {value}", value=value)
+    if wanted == "text" and isinstance(value, int | float):
+        shown = str(value).lower() if isinstance(value, bool) else value
+        return phrase('put it in quotes: "{value}"', value=shown)
+    return None
+
+
 @dataclass(slots=True)
 class Reader:
     """Gathers the problems of one file."""
@@ -79,29 +104,8 @@ class Reader:
 
     def wrong_kind(self, node: Node, wanted: str, what: str | Phrase, *hints: Phrase) -> None:
         found = kind_of(node.value)
-        if (
-            not hints
-            and found == "text"
-            and wanted == "flag"
-            and str(node.value).lower() in ("yes", "on", "true")
-        ):
-            hints = (phrase("write true"),)
-        elif (
-            not hints
-            and found == "text"
-            and wanted == "flag"
-            and str(node.value).lower() in ("no", "off", "false")
-        ):
-            hints = (phrase("write false"),)
-        elif not hints and wanted == "text" and found in ("number", "flag"):
-            hints = (
-                phrase(
-                    'put it in quotes: "{value}"',
-                    value=str(node.value).lower() if found == "flag" else node.value,
-                ),
-            )
-        elif not hints and wanted == "list":
-            hints = (phrase("put it in brackets: […]"),)
+        if not hints:
+            hints = (remedy(node, wanted) or _SHAPES[wanted],)
         self.report(
             "E101",
             node,
@@ -221,5 +225,5 @@ class Reader:
             "E103",
             node.key or node.opening,
             phrase("{what} has no {missing}", what=what, missing=quoted(name)),
-            *hints,
+            *(hints or (phrase("add {name}", name=quoted(name)),)),
         )

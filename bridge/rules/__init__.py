@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.model import Envelope, InstanceId
 from bridge.problems import Place
+from bridge.problems.document import Document
 from bridge.routing import Router
 
 
@@ -35,8 +36,12 @@ class RuleTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesFile:
-    """All of one rules file."""
+    """
+    All of one rules file. ``source`` is the text that it was read from, for warnings about it: whoever
+    runs for long keeps the ``router`` alone.
+    """
 
     router: Router
     tests: tuple[RuleTest, ...] = ()
     file: str = "rules.json"
+    source: Document | None = field(default=None, repr=False, compare=False)

@@ -23,6 +23,9 @@ _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 _BACK_REFERENCE = re.compile(r"\\[1-9]|\(\?P=\w*\)?|\\k[<{']\w*[>}']?")
 _OTHER_PERL = re.compile(r"\(\?>|\(\?\(|[*+?}]\+")
 _ESCAPED = re.compile(r"\\\\")
+_ANY = re.compile(".", re.DOTALL)
+_BRACKET = re.compile(r"\\.|[()\[\]]", re.DOTALL)
+_UNCLOSED = ("missing )", "missing ]")
 _SAID = {
     "missing )": phrase('a ")" is missing'),
     "unexpected )": phrase('there is a ")" too many'),
@@ -122,6 +125,27 @@ def template(node: Node, reader: Reader) -> str | None:
     return text
 
 
+def _unclosed(text: str) -> int | None:
+    """Where the bracket stands that nothing closes: the last one, or a class of characters."""
+    groups: list[int] = []
+    begin = None
+    for found in _BRACKET.finditer(text):
+        sign, at = found.group(), found.start()
+        if begin is not None:
+            # A "]" right behind the "[" or "[^" belongs to the class.
+            if sign == "]" and text[begin + 1 : at] not in ("", "^"):
+                begin = None
+        elif sign == "[":
+            begin = at
+        elif sign == "(":
+            groups.append(at)
+        elif sign == ")" and groups:
+            groups.pop()
+    if begin is not None:
+        return begin
+    return groups[-1] if groups else None
+
+
 def _report_pattern(node: Node, text: str, said: str, reader: Reader) -> None:
     clear = _ESCAPED.sub("  ", text)
     message: Phrase
@@ -136,6 +160,8 @@ def _report_pattern(node: Node, text: str, said: str, reader: Reader) -> None:
     else:
         found = _OTHER_PERL.search(clear)
         reason, _, part = said.partition(": ")
+        if reason in _UNCLOSED and (at := _unclosed(text)) is not None:
+            found = _ANY.match(text, at)
         if found is None and part and part != text and part in text:
             at = text.rindex(part) if reason.startswith("missing") else text.index(part)
             found = re.compile(re.escape(part)).match(text, at)

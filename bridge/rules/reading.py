@@ -144,7 +144,12 @@ class _Reading:
             return
         text = self.reader.text(node, quoted("id"))
         if text is not None and not text.strip():
-            self.reader.report("E105", node, phrase("{what} is empty", what=quoted("id")))
+            self.reader.report(
+                "E105",
+                node,
+                phrase("{what} is empty", what=quoted("id")),
+                phrase("remove it, or write a value"),
+            )
         elif text is not None and id_ in self.ids:
             self.reader.report(
                 "E307",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from bridge.config import Config
-    from bridge.model import Envelope, Route
+from bridge.config import Config
+from bridge.model import AttachmentMode, Envelope, Route
+from bridge.render import Style, text_of
 
 
 def previewer(config: Config) -> Callable[[Route, Envelope], str]:
     """Texts without a late mark; attachments with a URL are listed below, as links are."""
-    from bridge.model import AttachmentMode
-    from bridge.render import Style, text_of
 
     def preview(route: Route, envelope: Envelope) -> str:
         source = config.instances.get(envelope.source.instance)
