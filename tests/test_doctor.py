@@ -30,6 +30,7 @@ TOKEN = "0123456789abcdef" * 4
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", "")  # what timedatectl says of this machine's clock is not our matter
 
 
 @pytest.fixture
