@@ -9,7 +9,8 @@ import structlog
 
 from bridge.delivery import Lanes
 from bridge.driver import Emit
-from bridge.journal import Journal, Verdict
+from bridge.feed import Event, Feed
+from bridge.journal import Acceptance, Journal, Verdict
 from bridge.metrics import Metrics
 from bridge.model import Envelope, Inbound, InstanceId
 from bridge.routing import Router
@@ -21,12 +22,19 @@ class Acceptor:
     """Takes envelopes into the journal and hands their deliveries to the lanes."""
 
     def __init__(
-        self, router: Callable[[], Router], journal: Journal, lanes: Lanes, metrics: Metrics
+        self,
+        router: Callable[[], Router],
+        journal: Journal,
+        lanes: Lanes,
+        metrics: Metrics,
+        feed: Feed | None = None,
     ) -> None:
         self._router = router
         self._journal = journal
         self._lanes = lanes
         self._metrics = metrics
+        self._tallies = lanes.tallies
+        self._feed = feed or Feed()
 
     async def take(self, instance: InstanceId, inbound: Inbound) -> None:
         """
@@ -36,6 +44,7 @@ class Acceptor:
         """
         if inbound.ignored:
             self._metrics.messages_ignored.labels(instance, inbound.ignored).inc()
+            self._tallies.source(instance).ignored += 1
             log.info("message.ignored", instance=instance, reason=inbound.ignored)
         for envelope in inbound.envelopes:
             await self._accept(envelope)
@@ -57,6 +66,7 @@ class Acceptor:
         verdict = acceptance.verdict
         instance = envelope.source.instance
         self._metrics.accepted(instance, verdict.value)
+        self._count(envelope, acceptance)
         if verdict is Verdict.CONFLICT:
             log.warning("message.conflicted", instance=instance, message=envelope.id)
         else:
@@ -68,3 +78,40 @@ class Acceptor:
                 verdict=verdict.value,
                 deliveries=len(acceptance.deliveries),
             )
+
+    def _count(self, envelope: Envelope, acceptance: Acceptance) -> None:
+        """A rule matched when a delivery is planned by it; a duplicate matches nothing."""
+        now = envelope.received_at
+        source = self._tallies.source(envelope.source.instance)
+        source.received += 1
+        source.last = now
+        if acceptance.verdict is not Verdict.NEW:
+            source.duplicates += 1
+        rules = [delivery.route.plan.rule for delivery in acceptance.deliveries]
+        for rule in rules if len(rules) == 1 else dict.fromkeys(rules):
+            cell = self._tallies.rule(rule)
+            cell.matches += 1
+            cell.last = now
+        if self._feed.watched:
+            self._feed.tell(_seen(envelope, acceptance))
+
+
+def _seen(envelope: Envelope, acceptance: Acceptance) -> Event:
+    """What somebody who watches is told of a message."""
+    return Event(
+        envelope.received_at,
+        "info",
+        "message.accepted",
+        {
+            "from": str(envelope.source),
+            "sender": envelope.sender.display_name,
+            "kind": envelope.kind.value,
+            "message": envelope.id,
+            "verdict": acceptance.verdict.value,
+            "to": [
+                f"{delivery.route.destination} (rule {delivery.route.plan.rule})"
+                for delivery in acceptance.deliveries
+            ],
+            "text": envelope.message.text,
+        },
+    )

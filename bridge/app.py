@@ -5,46 +5,35 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import random
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
-import aiohttp
-import aiohttp.web
 import structlog
 
 from bridge import __version__
-from bridge.acceptor import Acceptor
+from bridge.assembly import Parts, Surroundings, assemble
 from bridge.clock import Clock, SystemClock
 from bridge.config import Config
-from bridge.courier import Courier, Outlet
-from bridge.delivery import Lanes
-from bridge.driver import Driver, Listener, Webhook
+from bridge.control import CannotControl, open_control
+from bridge.doors import CannotListen, Doors, open_port
+from bridge.driver import Driver
 from bridge.errors import BridgeError
-from bridge.fetch import FetchLimits, open_fetcher
-from bridge.gates import Gate
-from bridge.ingress import Ingress, Limits
-from bridge.instances import open_driver
-from bridge.journal import Journal, Retention
+from bridge.journal import Retention
 from bridge.journal.sqlite import SqliteJournal, open_journal
-from bridge.limits import Limiter
-from bridge.listening import listen
+from bridge.log import Logbook
 from bridge.media_links import MediaLinks
 from bridge.media_store import MediaStore, StoreLimits
 from bridge.metrics import Metrics
-from bridge.model import InstanceId
 from bridge.notify import notify
-from bridge.render import Style
+from bridge.reload import Source
+from bridge.roster import CannotOpen, Roster
 from bridge.routing import Router
 from bridge.status import StatusPages
+from bridge.status.page_picture import routes_picture
 
 log = structlog.get_logger()
-
-TICK = 1.0
-"""Seconds between two looks at what operators' commands wrote; also the pulse for systemd."""
-PRUNE_EVERY = 600.0
 
 
 class CannotStart(BridgeError):
@@ -63,10 +52,13 @@ class App:
         environ: Mapping[str, str] = os.environ,
         wrap: Callable[[Driver], Driver] = lambda driver: driver,
         any_port: bool = False,
+        source: Source | None = None,
+        logbook: Logbook | None = None,
     ) -> None:
         """
         ``wrap`` stands between the lanes and every driver: a dry run puts a printer there. With
         ``any_port`` the configured ports only tell the listeners apart; `ports` has the real ones.
+        Without a ``source`` the files cannot be read again.
         """
         self._config = config
         self._router = router
@@ -74,13 +66,23 @@ class App:
         self._environ = environ
         self._wrap = wrap
         self._any_port = any_port
+        self._source = source
+        self._logbook = logbook or Logbook(self._clock, config.secrets)
         self._metrics = Metrics(__version__)
         self._links: MediaLinks | None = None
         self._stop = asyncio.Event()
+        self._doors: Doors | None = None
+        self.roster: Roster | None = None
+        """The running instances, once they are open."""
+        self._status_port: dict[int, int] = {}
         self.ready = asyncio.Event()
         self.stopped = asyncio.Event()
-        self.ports: dict[int, int] = {}
+
+    @property
+    def ports(self) -> dict[int, int]:
         """Configured listening port → the port that is really listened on."""
+        doors = self._doors.open if self._doors else {}
+        return {port: door.port for port, door in doors.items()} | self._status_port
 
     def stop(self) -> None:
         self._stop.set()
@@ -90,7 +92,8 @@ class App:
         config = self._config.global_
         self._metrics.declare(self._config.instances)
         async with AsyncExitStack() as stack:
-            stack.enter_context(_signals(self.stop))
+            for number in (signal.SIGTERM, signal.SIGINT):
+                stack.enter_context(_signal(number, self.stop))
             try:
                 stack.enter_context(_sole_daemon(config.data_dir))
             except OSError as e:
@@ -103,78 +106,91 @@ class App:
                     retention=Retention(),
                 )
             )
-            self._say_what_was_lost(journal)
             self._links = await self._open_links()
-            outlets, drivers = await self._open_instances(stack, journal)
-            courier = Courier(
-                journal=journal,
-                outlets=outlets,
-                clock=self._clock,
-                metrics=self._metrics,
-                random=random.Random(),  # noqa: S311  # jitter, not a secret
-                give_up_after=config.delivery.give_up_after,
-                links=self._links,
-            )
-            lanes = Lanes(journal, courier, self._clock, self._metrics)
-            acceptor = Acceptor(lambda: self._router, journal, lanes, self._metrics)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(lanes.run())
-                keeper = tasks.create_task(self._keep_house(journal, lanes))
-                await lanes.ready.wait()
-                async with AsyncExitStack() as doors:
-                    await self._listen(doors, journal, acceptor, outlets, drivers)
-                    listeners = [
-                        tasks.create_task(driver.listen(acceptor.emit_for(instance)))
-                        for instance, driver in drivers.items()
-                        if isinstance(driver, Listener)
-                    ]
-                    log.info("daemon.started", version=__version__, ports=sorted(self.ports.values()))
-                    notify("READY=1", self._environ)
-                    self.ready.set()
-                    await self._stop.wait()
-                    log.info("daemon.stopping")
-                    notify("STOPPING=1", self._environ)
-                    for listener in listeners:
-                        listener.cancel()
-                lanes.stop()
-                keeper.cancel()
+                await self._serve(journal, tasks)
         log.info("daemon.stopped")
         self.stopped.set()
 
-    async def _open_instances(
-        self, stack: AsyncExitStack, journal: Journal
-    ) -> tuple[dict[InstanceId, Outlet], dict[InstanceId, Driver]]:
-        outlets: dict[InstanceId, Outlet] = {}
-        drivers: dict[InstanceId, Driver] = {}
-        media = self._config.global_.media
-        limits = FetchLimits(max_size=media.max_file, allow_networks=media.allow_networks)
-        for instance in self._config.instances.values():
-            if not instance.enabled:
-                continue
-            fetch = await stack.enter_async_context(open_fetcher(limits, proxy=instance.proxy))
-            if self._links is not None:
-                fetch = self._links.shortcut(fetch)
-            driver = drivers[instance.id] = await stack.enter_async_context(
-                open_driver(instance, self._clock, self._metrics, fetch)
+    async def _serve(self, journal: SqliteJournal, tasks: asyncio.TaskGroup) -> None:
+        """Open inwards out: what sends, then what receives, then what listens to operators."""
+        parts = assemble(
+            self._config,
+            self._router,
+            Surroundings(
+                clock=self._clock,
+                environ=self._environ,
+                metrics=self._metrics,
+                logbook=self._logbook,
+                links=self._links,
+                source=self._source,
+                wrap=self._wrap,
+                any_port=self._any_port,
+                ports=lambda: self.ports,
+                not_ready=lambda: self._not_ready(journal),
+            ),
+            journal,
+            tasks,
+        )
+        parts.housekeeping.say_what_was_lost()
+        self.roster, self._doors = parts.roster, parts.doors
+        try:
+            prepared = await parts.roster.prepare(self._config)
+            parts.roster.take(prepared, parts.lanes)
+            delivering = tasks.create_task(parts.lanes.run())
+            keeping_house = tasks.create_task(parts.housekeeping.run())
+            await parts.lanes.ready.wait()
+            async with AsyncExitStack() as doors:
+                doors.push_async_callback(parts.doors.close)
+                mounts = parts.roster.webhooks()
+                parts.doors.take(await parts.doors.prepare(mounts), mounts)
+                await self._open_status(doors, parts)
+                control = self._config.global_.control_socket
+                await doors.enter_async_context(open_control(control, parts.desk))
+                parts.roster.listen(prepared.opened, parts.acceptor.emit_for)
+                watching = tasks.create_task(parts.reloader.watch())
+                doors.enter_context(_signal(signal.SIGHUP, parts.reloader.ask))
+                log.info("daemon.started", version=__version__, ports=sorted(self.ports.values()))
+                notify("READY=1", self._environ)
+                self.ready.set()
+                await self._stop.wait()
+                log.info("daemon.stop_asked")
+                notify("STOPPING=1", self._environ)
+                parts.reloader.stop()
+                watching.cancel()
+                await parts.roster.stop_listening()
+        except (CannotListen, CannotOpen, CannotControl) as e:
+            raise CannotStart(str(e)) from e
+        parts.lanes.stop()
+        await asyncio.wait([delivering])
+        parts.roster.close()
+        keeping_house.cancel()
+
+    async def _open_status(self, doors: AsyncExitStack, parts: Parts) -> None:
+        config = self._config.global_.status
+        if not config.enabled:
+            return
+        pages = StatusPages(
+            not_ready=lambda: self._not_ready(parts.journal),
+            metrics=parts.housekeeping.metrics_page,
+            hosts=(config.host, *config.hosts),
+            desk=parts.desk,
+            config=lambda: parts.reloader.generation.config,
+            picture=routes_picture(lambda: parts.reloader.generation.router),
+            clock=self._clock,
+        )
+        self._status_port[config.port] = await doors.enter_async_context(
+            open_port(
+                pages.answer,
+                config.host,
+                config.port,
+                self._config.global_.http,
+                any_port=self._any_port,
             )
-            limit = instance.max_rate or driver.capabilities.rate_limit
-            limiter = None
-            if limit is not None:
-                limiter = Limiter(instance.id, limit, journal, self._clock)
-                await limiter.load()
-            outlets[instance.id] = Outlet(
-                driver=self._wrap(driver),
-                platform=instance.platform,
-                style=Style(
-                    language=instance.language,
-                    late_after=self._config.global_.delivery.late_after,
-                ),
-                gate=Gate(self._clock),
-                limiter=limiter,
-                on_lost_answer=instance.on_lost_answer,
-                send_timeout=instance.send_timeout,
-            )
-        return outlets, drivers
+        )
+
+    def _not_ready(self, journal: SqliteJournal) -> str:
+        return journal.broken or ("stopping" if self._stop.is_set() else "")
 
     async def _open_links(self) -> MediaLinks | None:
         """The bridge's own links, where there is a door that serves them."""
@@ -191,110 +207,15 @@ class App:
             raise CannotStart(f"{folder}: {e.strerror or e}") from e
         return MediaLinks(store, config.public_url, self._clock)
 
-    async def _listen(
-        self,
-        doors: AsyncExitStack,
-        journal: SqliteJournal,
-        acceptor: Acceptor,
-        outlets: Mapping[InstanceId, Outlet],
-        drivers: Mapping[InstanceId, Driver],
-    ) -> None:
-        config = self._config.global_
-        mounts: dict[int, dict[str, tuple[InstanceId, Webhook]]] = {}
-        for instance_id, driver in drivers.items():
-            place = self._config.instances[instance_id].listen
-            if place is not None and isinstance(driver, Webhook):
-                mounts.setdefault(place.port, {})[place.path] = (instance_id, driver)
-        limits = Limits(
-            max_body=config.http.max_body,
-            body_timeout=config.http.body_timeout,
-            trusted_proxies=config.http.trusted_proxies,
-        )
-        for port, paths in mounts.items():
-            ingress = Ingress(paths, acceptor, self._clock, self._metrics, limits, self._links)
-            self.ports[port] = await self._door(doors, ingress.answer, config.http.host, port)
-        if config.status.enabled:
-            pages = StatusPages(
-                not_ready=lambda: journal.broken or ("stopping" if self._stop.is_set() else ""),
-                metrics=lambda: self._metrics_page(journal, outlets),
-                hosts=(config.status.host, *config.status.hosts),
-            )
-            self.ports[config.status.port] = await self._door(
-                doors, pages.answer, config.status.host, config.status.port
-            )
-
-    async def _door(
-        self,
-        doors: AsyncExitStack,
-        answer: Callable[[aiohttp.web.BaseRequest], Awaitable[aiohttp.web.StreamResponse]],
-        host: str,
-        port: int,
-    ) -> int:
-        http = self._config.global_.http
-        try:
-            return await doors.enter_async_context(
-                listen(
-                    answer,
-                    host,
-                    0 if self._any_port else port,
-                    max_connections=http.max_connections,
-                    header_timeout=http.header_timeout,
-                )
-            )
-        except OSError as e:
-            raise CannotStart(f"cannot listen on {host}:{port}: {e.strerror or e}") from e
-
-    async def _keep_house(self, journal: SqliteJournal, lanes: Lanes) -> None:
-        """Notice what operators' commands wrote, forget what is past its time, keep systemd calm."""
-        since_pruned = PRUNE_EVERY - 60
-        warned = False
-        while True:
-            await self._clock.sleep(TICK)
-            notify("WATCHDOG=1", self._environ)
-            if await journal.changed_outside():
-                await lanes.refresh()
-            since_pruned += TICK
-            if since_pruned >= PRUNE_EVERY:
-                since_pruned = 0.0
-                await journal.prune()
-                if self._links is not None:
-                    self._links.sweep()
-            high = journal.fullness >= self._config.global_.capacity.warn_at
-            if high and not warned:
-                log.warning("journal.filling", fullness=round(journal.fullness, 2))
-            warned = high
-
-    async def _metrics_page(self, journal: SqliteJournal, outlets: Mapping[InstanceId, Outlet]) -> bytes:
-        metrics = self._metrics
-        now = self._clock.now().timestamp()
-        backlog = await journal.backlog()
-        suspensions = [one for one in await journal.suspensions() if one.until is None]
-        for instance in outlets:
-            count, oldest = backlog.get(instance, (0, now))
-            metrics.deliveries_waiting.labels(instance).set(count)
-            metrics.oldest_waiting_seconds.labels(instance).set(max(now - oldest, 0.0))
-            metrics.suspended.labels(instance).set(sum(one.instance == instance for one in suspensions))
-        metrics.journal_fullness.set(journal.fullness)
-        metrics.ledger_balanced.set((await journal.ledger()).balanced)
-        return metrics.page()
-
-    def _say_what_was_lost(self, journal: SqliteJournal) -> None:
-        if journal.lost is not None:
-            first, last = journal.lost
-            self._metrics.journal_lost.inc(last - first + 1)
-            log.error("journal.rows_lost", first=first, last=last)
-
 
 @contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
+def _signal(number: int, action: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(number, action)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        loop.remove_signal_handler(number)
 
 
 @contextmanager

@@ -44,7 +44,8 @@ from bridge.model import (
     Support,
 )
 from bridge.render import Resolved, Style, render
-from bridge.retry import wait_after
+from bridge.retry import LONGEST_RETRY_AFTER, wait_after
+from bridge.tallies import Setback, Tallies
 
 log = structlog.get_logger()
 
@@ -54,7 +55,11 @@ _GUARD = 10.0
 
 @dataclass(slots=True)
 class Outlet:
-    """One instance as a destination: its driver, and all that its lanes share."""
+    """
+    One instance as a destination: its driver, and all that its lanes share.
+
+    It stays the same while the instance is known; a reload puts another driver into it.
+    """
 
     driver: Driver
     platform: str
@@ -63,6 +68,10 @@ class Outlet:
     limiter: Limiter | None = None
     on_lost_answer: str = "repeat"
     send_timeout: float = 15.0
+    paused: bool = False
+    """By an operator; the gate is held."""
+    removed: bool = False
+    """From the configuration; the gate is held until it comes back."""
 
 
 @dataclass(slots=True)
@@ -71,7 +80,15 @@ class Progress:
 
     delivery: Delivery
     sending: bool = False
+    asking: InstanceId | None = None
+    """The instance that is asked for an attachment just now."""
+    tries_at: float | None = None
+    """In monotonic seconds, while the next attempt is waited for."""
     message_ids: list[MessageId] = field(default_factory=list)
+
+
+class _Reopened(Exception):  # a signal within this file
+    """Another driver has come into the outlet: what was rendered is for the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +100,9 @@ class Courier:
     clock: Clock
     metrics: Metrics
     random: random.Random
-    give_up_after: float = 86400.0
+    give_up_after: Callable[[], float] = lambda: 86400.0
     links: MediaLinks | None = None
+    tallies: Tallies = field(default_factory=Tallies)
 
     async def deliver(self, progress: Progress, gate: Gate) -> Outcome:
         """
@@ -95,13 +113,8 @@ class Courier:
         delivery = progress.delivery
         instance = delivery.route.destination.instance
         outlet = self.outlets[instance]
-        kind = delivery.envelope.kind
-        if kind is EventKind.REACTION or (
-            kind is EventKind.RECALL and not isinstance(outlet.driver, Recaller)
-        ):
-            detail = f"a {kind} cannot be said on {outlet.platform}"
-            return Outcome(Status.SKIPPED, reason="unsupported_kind", detail=detail)
-        await self._until_due(delivery)
+        if delivery.due_at:
+            await self._until_due(progress)
         while True:
             await outlet.gate.passage(delivery.seq)
             await gate.passage(delivery.seq)
@@ -110,40 +123,51 @@ class Courier:
                 outcome = await self._attempt(progress, outlet)
             except JournalError:
                 raise
+            except _Reopened:
+                outcome = None
             except DeliveryError as e:
                 self.metrics.attempts_failed.labels(instance, type(e).__name__.lower()).inc()
                 outcome = await self._after(e, progress, outlet, gate)
             except Exception as e:  # noqa: BLE001  # a driver's bug ends this delivery, not the lane
                 outcome = Outcome(Status.DEAD, reason="bug", detail=_trace(e))
             else:
-                for each in (outlet.gate, gate):
-                    if each.suspension is not None:
-                        await self._mended(each.suspension, each)
-                    each.throttles = 0
+                if outlet.gate.suspension is not None or gate.suspension is not None:
+                    await self._mended(outlet.gate, gate)
+                outlet.gate.throttles = gate.throttles = 0
             progress.sending = False
             if outcome is not None:
                 return replace(outcome, attempts=progress.delivery.attempts)
 
     def holds_lost_answers(self, delivery: Delivery) -> bool:
         """Whether its destination would rather lose a message than get it twice."""
-        return self.outlets[delivery.route.destination.instance].on_lost_answer == "hold"
+        outlet = self.outlets.get(delivery.route.destination.instance)
+        return outlet is not None and outlet.on_lost_answer == "hold"
 
     async def _attempt(self, progress: Progress, outlet: Outlet) -> Outcome:
         delivery = progress.delivery
         envelope = delivery.envelope
+        driver = outlet.driver
+        if envelope.kind is EventKind.REACTION or (
+            envelope.kind is EventKind.RECALL and not isinstance(driver, Recaller)
+        ):
+            detail = f"a {envelope.kind} cannot be said on {outlet.platform}"
+            return Outcome(Status.SKIPPED, reason="unsupported_kind", detail=detail)
         copies: tuple[MessageId, ...] = ()
         if envelope.target is not None and envelope.kind in (EventKind.EDIT, EventKind.RECALL):
             destination = delivery.route.destination
             copies = await self.journal.copies(envelope.source, envelope.target, destination)
         if envelope.kind is EventKind.RECALL:
-            return await self._recall(progress, outlet, copies)
-        if copies and isinstance(outlet.driver, Editor):
-            parts = await self._render(delivery, outlet, in_place=True)
+            assert isinstance(driver, Recaller), "asked above"
+            return await self._recall(progress, outlet, driver, copies)
+        if copies and isinstance(driver, Editor):
+            parts = await self._render(progress, outlet, driver, in_place=True)
             if len(parts) == 1:
-                return await self._edit(progress, outlet, copies, parts[0])
-        parts = await self._render(delivery, outlet)
+                edit = partial(driver.edit, copies, parts[0])
+                self._note(await self._timed(edit, progress, outlet, driver), progress)
+                return Outcome(Status.SENT, tuple(progress.message_ids) or copies)
+        parts = await self._render(progress, outlet, driver)
         for number, part in enumerate(parts[delivery.parts :], delivery.parts + 1):
-            receipt = await self._timed(partial(outlet.driver.send, part), progress, outlet)
+            receipt = await self._timed(partial(driver.send, part), progress, outlet, driver)
             self._note(receipt, progress)
             if number < len(parts):
                 await self.journal.part_sent(delivery, number, receipt.message_id)
@@ -151,31 +175,23 @@ class Courier:
                 progress.sending = False
         return Outcome(Status.SENT, tuple(progress.message_ids))
 
-    async def _recall(self, progress: Progress, outlet: Outlet, copies: tuple[MessageId, ...]) -> Outcome:
+    async def _recall(
+        self, progress: Progress, outlet: Outlet, driver: Recaller, copies: tuple[MessageId, ...]
+    ) -> Outcome:
         if not copies:
             detail = "what is taken back was never posted there, or is forgotten"
             return Outcome(Status.SKIPPED, reason="unknown_target", detail=detail)
-        assert isinstance(outlet.driver, Recaller), "asked before the first attempt"
         conversation = progress.delivery.route.destination.conversation
-        self._note(
-            await self._timed(partial(outlet.driver.recall, conversation, copies), progress, outlet),
-            progress,
-        )
+        recall = partial(driver.recall, conversation, copies)
+        self._note(await self._timed(recall, progress, outlet, driver), progress)
         return Outcome(Status.SENT)
 
-    async def _edit(
-        self, progress: Progress, outlet: Outlet, copies: tuple[MessageId, ...], part: Outgoing
-    ) -> Outcome:
-        assert isinstance(outlet.driver, Editor), "asked before"
-        receipt = await self._timed(partial(outlet.driver.edit, copies, part), progress, outlet)
-        self._note(receipt, progress)
-        return Outcome(Status.SENT, tuple(progress.message_ids) or copies)
-
     async def _render(
-        self, delivery: Delivery, outlet: Outlet, *, in_place: bool = False
+        self, progress: Progress, outlet: Outlet, driver: Driver, *, in_place: bool = False
     ) -> tuple[Outgoing, ...]:
+        delivery = progress.delivery
         envelope = delivery.envelope
-        capabilities = outlet.driver.capabilities
+        capabilities = driver.capabilities
         reply_to = None
         quote = envelope.message.quote
         if quote and quote.id and capabilities.reply is Support.NATIVE:
@@ -183,7 +199,9 @@ class Courier:
         resolved: tuple[Resolved, ...] = ()
         if envelope.message.attachments and delivery.route.plan.attachments != AttachmentMode.DROP:
             drivers = {instance: each.driver for instance, each in self.outlets.items()}
+            progress.asking = envelope.source.instance
             resolved = await resolve(envelope, drivers, self.clock, self.links)
+            progress.asking = None
         source = self.outlets.get(envelope.source.instance)
         self.journal.on_the_bench(delivery)
         parts = render(
@@ -206,13 +224,22 @@ class Courier:
             log.info("delivery.noted", delivery=progress.delivery.id, notes=list(receipt.notes))
 
     async def _timed(
-        self, send: Callable[[], Awaitable[Receipt]], progress: Progress, outlet: Outlet
+        self,
+        send: Callable[[], Awaitable[Receipt]],
+        progress: Progress,
+        outlet: Outlet,
+        driver: object,
     ) -> Receipt:
-        """Under the instance's rate limit, and never longer than its ``send_timeout`` by far."""
+        """
+        ``send`` by ``driver``, under the instance's rate limit, and never longer than its
+        ``send_timeout`` by far. Raises `_Reopened` if the driver is another by now.
+        """
         slot: AbstractAsyncContextManager[None] = (
             outlet.limiter.slot() if outlet.limiter else nullcontext()
         )
         async with slot:
+            if outlet.driver is not driver:
+                raise _Reopened
             progress.sending = True
             try:
                 async with asyncio.timeout(outlet.send_timeout + _GUARD):
@@ -227,6 +254,9 @@ class Courier:
         delivery = progress.delivery
         detail = str(error)
         wide = outlet.gate if error.scope is Scope.INSTANCE else gate
+        self.tallies.destination(delivery.route.destination).setback = Setback(
+            self.clock.now(), error.reason, detail
+        )
         match error:
             case Refused():
                 return Outcome(Status.DEAD, reason=error.reason, detail=detail)
@@ -249,7 +279,7 @@ class Courier:
         wait = wait_after(progress.delivery.attempts, self.random, asked)
         await self._postpone(progress, error, wait)
         progress.sending = False
-        await self.clock.sleep(wait)
+        await self._rest(progress, wait)
         return None
 
     async def _postpone(self, progress: Progress, error: DeliveryError, wait: float) -> None:
@@ -272,13 +302,23 @@ class Courier:
             why=str(error),
         )
 
-    async def _until_due(self, delivery: Delivery) -> None:
-        """A due time from disk is not trusted beyond the schedule: the clock may have stepped."""
-        if delivery.due_at:
-            wait = delivery.due_at - self.clock.now().timestamp()
-            if wait > 0:
-                longest = wait_after(delivery.attempts, self.random)
-                await self.clock.sleep(min(wait, max(longest, 1.0)))
+    async def _until_due(self, progress: Progress) -> None:
+        """
+        A due time from disk is not trusted beyond what it can have been: the clock may have stepped.
+
+        Without a failed attempt it was the platform that asked for patience.
+        """
+        wait = progress.delivery.due_at - self.clock.now().timestamp()
+        if wait > 0:
+            attempts = progress.delivery.attempts
+            longest = wait_after(attempts, self.random) if attempts else LONGEST_RETRY_AFTER
+            await self._rest(progress, min(wait, max(longest, 1.0)))
+
+    async def _rest(self, progress: Progress, seconds: float) -> None:
+        """Wait for the next attempt, and let everybody see until when."""
+        progress.tries_at = self.clock.monotonic() + seconds
+        await self.clock.sleep(seconds)
+        progress.tries_at = None
 
     async def _suspend(self, error: Broken, delivery: Delivery, gate: Gate) -> None:
         destination = delivery.route.destination
@@ -291,7 +331,7 @@ class Courier:
             str(error),
             since,
         )
-        if gate.suspension is None:
+        if gate.suspension is None and not gate.held:
             await self.journal.suspend(suspension)
         gate.suspend(suspension)
         log.error(
@@ -302,21 +342,23 @@ class Courier:
             why=str(error),
         )
 
-    async def _mended(self, suspension: Suspension, gate: Gate) -> None:
-        await self.journal.resume(suspension.instance, suspension.conversation, self.clock.now())
-        gate.open()
-        log.info(
-            "destination.resumed",
-            instance=suspension.instance,
-            conversation=suspension.conversation,
-        )
+    async def _mended(self, *gates: Gate) -> None:
+        for gate in gates:
+            mended = gate.suspension
+            if mended is None:
+                continue
+            if not gate.held:  # an operator's pause stands under the same name in the journal
+                await self.journal.resume(mended.instance, mended.conversation, self.clock.now())
+            gate.open()
+            log.info("destination.resumed", instance=mended.instance, conversation=mended.conversation)
 
     async def _too_old(self, delivery: Delivery) -> bool:
         """Older than ``give_up_after``, not counting the time that an operator was needed."""
         since = datetime.fromtimestamp(delivery.since, UTC)
         now = self.clock.now()
         age = (now - since).total_seconds()
-        if age < self.give_up_after:
+        give_up_after = self.give_up_after()
+        if age < give_up_after:
             return False
         destination = delivery.route.destination
         held_up = tuple(
@@ -325,7 +367,7 @@ class Courier:
             if one.instance == destination.instance
             and one.conversation in (None, destination.conversation)
         )
-        return age - suspended_for(held_up, since, now) >= self.give_up_after
+        return age - suspended_for(held_up, since, now) >= give_up_after
 
 
 def _trace(error: Exception) -> str:

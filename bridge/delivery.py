@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from operator import attrgetter
 
 import structlog
 
 from bridge.clock import Clock
 from bridge.courier import Courier, Progress
-from bridge.gates import Gate
-from bridge.journal import Journal, Suspension
+from bridge.feed import Event, Feed
+from bridge.gates import PAUSED, Gate
+from bridge.journal import Chosen, Journal, Suspension
 from bridge.metrics import Metrics
-from bridge.model import ConversationId, ConversationRef, Delivery, Outcome, Status
+from bridge.model import ConversationId, ConversationRef, Delivery, InstanceId, Outcome, Status
+from bridge.tallies import Destination, Setback
 
 log = structlog.get_logger()
 
@@ -52,12 +55,13 @@ class Lane:
     later offer of it is the same delivery once more.
     """
 
-    __slots__ = ("behind", "gate", "missed", "progress", "queue", "refilled_to", "task")
+    __slots__ = ("behind", "gate", "missed", "progress", "queue", "refilled_to", "tally", "task")
 
     task: asyncio.Task[None]
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, tally: Destination) -> None:
         self.gate = gate
+        self.tally = tally
         self.queue: list[Delivery] = []
         self.behind = False
         self.missed = False
@@ -68,7 +72,16 @@ class Lane:
 class Lanes:
     """All lanes of this process."""
 
-    def __init__(self, journal: Journal, courier: Courier, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        courier: Courier,
+        clock: Clock,
+        metrics: Metrics,
+        feed: Feed | None = None,
+    ) -> None:
+        self.tallies = courier.tallies
+        self._feed = feed or Feed()
         self._journal = journal
         self._courier = courier
         self._clock = clock
@@ -85,7 +98,7 @@ class Lanes:
         """Deliver what the journal holds and will hold, until `stop`. Raises `JournalError`."""
         for suspension in await self._journal.suspensions():
             if suspension.until is None:
-                self._suspend_again(suspension)
+                self.suspend_again(suspension)
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             await self.refresh()
@@ -95,12 +108,76 @@ class Lanes:
 
     async def refresh(self) -> None:
         """Look into the journal again: at the start, and when an operator's command wrote there."""
-        for destination in await self._journal.lanes():
+        self.look(await self._journal.lanes())
+
+    def look(self, destinations: Iterable[ConversationRef]) -> None:
+        """There may be more for these in the journal than is in memory."""
+        if self._stopping.is_set():
+            return
+        for destination in destinations:
             if destination.instance not in self._courier.outlets:
-                log.warning("destination.unknown", to=str(destination))
+                log.warning("delivery.held_back", to=str(destination))
                 continue
             lane = self._open(destination)
             lane.behind = lane.missed = True
+
+    def take_back(self, chosen: Iterable[Chosen]) -> list[Chosen]:
+        """
+        Forget these, so that the journal may change them; the answer lacks what is being sent just
+        now. The journal must be changed before anything else is awaited, then `look` again.
+        """
+        by_lane: dict[ConversationRef, list[Chosen]] = {}
+        for one in chosen:
+            by_lane.setdefault(one.destination, []).append(one)
+        free: list[Chosen] = []
+        for destination, several in by_lane.items():
+            lane = self._lanes.get(destination)
+            if lane is None:
+                free += several
+                continue
+            progress = lane.progress
+            if progress is None or not progress.sending:
+                self._abandon(destination, lane)
+                free += several
+            else:
+                self._in_memory -= len(lane.queue)
+                lane.queue = []
+                lane.behind = lane.missed = True
+                free += [one for one in several if one.seq != progress.delivery.seq]
+        return free
+
+    def try_now(self, instance: InstanceId) -> None:
+        """What is suspended there may be mended: its oldest message is tried at once."""
+        if outlet := self._courier.outlets.get(instance):
+            outlet.gate.probe_now()
+        for destination, gate, _ in self.view():
+            if destination.instance == instance:
+                gate.probe_now()
+
+    async def sends_ended(self, instance: InstanceId, within: float) -> None:
+        """
+        Until nothing that is under way now uses the driver of ``instance``: no send, no attachment.
+        At most ``within`` seconds.
+        """
+        using = [
+            (lane, progress)
+            for destination, lane in self._lanes.items()
+            if (progress := lane.progress)
+            and ((progress.sending and destination.instance == instance) or progress.asking == instance)
+        ]
+        deadline = self._clock.monotonic() + within
+        while self._clock.monotonic() < deadline and any(
+            lane.progress is progress and (progress.sending or progress.asking)
+            for lane, progress in using
+        ):
+            await self._clock.sleep(_RECHECK)
+
+    def view(self) -> Iterator[tuple[ConversationRef, Gate, Progress | None]]:
+        """Every destination that has work or trouble: its gate, and what is worked on there."""
+        for destination, lane in self._lanes.items():
+            yield destination, lane.gate, lane.progress
+        for destination, gate in self._gates.items():
+            yield destination, gate, None
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         """Take over what was just accepted. Never waits; what does not fit stays in the journal."""
@@ -109,7 +186,7 @@ class Lanes:
         for delivery in deliveries:
             destination = delivery.route.destination
             if destination.instance not in self._courier.outlets:
-                log.warning("destination.unknown", to=str(destination))
+                log.warning("delivery.held_back", to=str(destination))
                 continue
             lane = self._lanes.get(destination) or self._open(destination)
             if delivery.seq <= lane.refilled_to:
@@ -129,12 +206,19 @@ class Lanes:
         """How many lanes have work."""
         return len(self._lanes)
 
-    def _suspend_again(self, suspension: Suspension) -> None:
-        """What needed an operator before the restart may be mended: it is tried at once."""
+    def suspend_again(self, suspension: Suspension) -> None:
+        """
+        What needed an operator before the restart may be mended: it is tried at once. What an
+        operator paused stays paused.
+        """
         outlet = self._courier.outlets.get(suspension.instance)
         if outlet is None:
             return
         gate = outlet.gate
+        if suspension.conversation is None and suspension.reason == PAUSED:
+            outlet.paused = True
+            gate.hold()
+            return
         if suspension.conversation is not None:
             ref = ConversationRef(suspension.instance, ConversationId(suspension.conversation))
             gate = self._gates.setdefault(ref, Gate(self._clock))
@@ -146,7 +230,7 @@ class Lanes:
         if lane is None:
             assert self._tasks is not None, "offered before run() began"
             gate = self._gates.pop(destination, None) or Gate(self._clock)
-            lane = self._lanes[destination] = Lane(gate)
+            lane = self._lanes[destination] = Lane(gate, self.tallies.destination(destination))
             lane.task = self._tasks.create_task(self._work(destination, lane))
         return lane
 
@@ -164,6 +248,13 @@ class Lanes:
         if not lane.gate.is_open:
             self._gates[destination] = lane.gate
 
+    def _abandon(self, destination: ConversationRef, lane: Lane) -> None:
+        """End a lane that is not sending; the next that looks opens it anew, behind the same gate."""
+        lane.task.cancel()
+        del self._lanes[destination]
+        self._gates[destination] = lane.gate
+        self._in_memory -= len(lane.queue) + (lane.progress is not None)
+
     async def _deliver(self, lane: Lane, delivery: Delivery) -> None:
         progress = lane.progress = Progress(delivery)
         try:
@@ -179,7 +270,7 @@ class Lanes:
         await self._journal.settle(progress.delivery, outcome)
         lane.progress = None
         self._in_memory -= 1
-        self._report(progress.delivery, outcome)
+        self._report(progress.delivery, outcome, lane.tally)
 
     async def _refill(self, destination: ConversationRef, lane: Lane) -> None:
         lane.missed = False
@@ -202,17 +293,21 @@ class Lanes:
             if late:
                 return
 
-    def _report(self, delivery: Delivery, outcome: Outcome) -> None:
+    def _report(self, delivery: Delivery, outcome: Outcome, tally: Destination) -> None:
         destination = delivery.route.destination
+        now = self._clock.now()
+        if self._feed.watched:
+            self._feed.tell(_seen(delivery, outcome, now))
         if outcome.status is Status.SENT:
-            took = (self._clock.now() - delivery.envelope.received_at).total_seconds()
+            took = (now - delivery.envelope.received_at).total_seconds()
             self._metrics.sent(destination.instance, took)
+            tally.count(now, took)
             if not log.is_enabled_for(logging.INFO):
                 return
         else:
             self._metrics.settled(destination.instance, outcome.status, outcome.reason)
-        level = log.info if outcome.status is Status.SENT else log.warning
-        level(
+            tally.setback = Setback(now, outcome.reason, outcome.detail)
+        (log.info if outcome.status is Status.SENT else log.warning)(
             _EVENTS[outcome.status],
             delivery=delivery.id,
             message=delivery.envelope.id,
@@ -221,3 +316,20 @@ class Lanes:
             reason=outcome.reason,
             detail=outcome.detail,
         )
+
+
+def _seen(delivery: Delivery, outcome: Outcome, now: datetime) -> Event:
+    """What somebody who watches is told of the end of a delivery."""
+    return Event(
+        now,
+        "info" if outcome.status is Status.SENT else "warning",
+        _EVENTS[outcome.status],
+        {
+            "delivery": delivery.id,
+            "message": delivery.envelope.id,
+            "to": str(delivery.route.destination),
+            "attempts": outcome.attempts,
+            "reason": outcome.reason,
+            "detail": outcome.detail,
+        },
+    )

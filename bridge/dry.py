@@ -14,10 +14,15 @@ from bridge.errors import Refused
 from bridge.model import Capabilities, Finding, InstanceId, Outgoing, Receipt
 
 
-def apart(config: Config) -> Config:
-    """The same configuration with a journal of its own: what waits for real is not touched."""
-    elsewhere = Path(tempfile.mkdtemp(prefix="msgbridge-dry-"))
-    return replace(config, global_=replace(config.global_, data_dir=elsewhere))
+def folder() -> Path:
+    """Where a dry run keeps its journal: what waits for real is not touched."""
+    return Path(tempfile.mkdtemp(prefix="msgbridge-dry-"))
+
+
+def apart(config: Config, elsewhere: Path) -> Config:
+    """The same configuration with its journal and its control socket in ``elsewhere``."""
+    moved = replace(config.global_, data_dir=elsewhere, control_socket=elsewhere / "control.sock")
+    return replace(config, global_=moved)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from datetime import datetime
 
 from bridge.clock import Clock
@@ -12,12 +13,17 @@ from bridge.journal import Suspension
 PROBE_EVERY = 300.0
 """Seconds between two tries of a suspended scope, each with its oldest waiting message."""
 
+PAUSED = "paused"
+"""The reason of the suspension by which the journal remembers that an operator paused an instance."""
+
 _RECHECK = 1.0
+_LONGEST = 3600.0
 
 
 class Gate:
     """
-    Open as a rule. Paused until a moment, or suspended until something gets through.
+    Open as a rule. Paused until a moment, suspended until something gets through, or held until it
+    is released.
 
     While suspended, one waiter at a time is let through every `PROBE_EVERY` seconds: the one with
     the oldest message. Its success opens the gate for all.
@@ -32,6 +38,8 @@ class Gate:
         self.suspension: Suspension | None = None
         self.throttles = 0
         """How often in a row the platform asked for patience."""
+        self.held = False
+        """By an operator, or because the instance is gone. Nobody passes, not even to try."""
 
     @property
     def is_open(self) -> bool:
@@ -40,7 +48,7 @@ class Gate:
     @property
     def opens_in(self) -> float:
         """Seconds until the next message may be tried; 0 when it may now."""
-        until = self._paused_until if self.suspension is None else self._next_probe
+        until = self._paused_until if self.suspension is None or self.held else self._next_probe
         return max(until - self._clock.monotonic(), 0.0)
 
     def pause(self, seconds: float) -> None:
@@ -57,6 +65,17 @@ class Gate:
         self.throttles = 0
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def hold(self) -> None:
+        """Nobody passes until `release`."""
+        self.held = True
+        self._paused_until = math.inf
+
+    def release(self) -> None:
+        """End a hold. What is suspended is tried at once."""
+        self.held = False
+        self._paused_until = 0.0
+        self.probe_now()
 
     def probe_now(self) -> None:
         """Let the oldest waiter try at once: an operator says that it is mended."""
@@ -76,7 +95,7 @@ class Gate:
                     self._next_probe = self._clock.monotonic() + PROBE_EVERY
                     return
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait or _RECHECK):
+                    async with asyncio.timeout(min(wait or _RECHECK, _LONGEST)):
                         await self._changed.wait()
         finally:
             self._waiting.discard(seq)

@@ -10,6 +10,7 @@ import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 import structlog
 from aiohttp import web
@@ -31,7 +32,11 @@ _QUIET = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one request and all connections may cost; times in seconds, sizes in bytes."""
+    """
+    What one request and all connections may cost; times in seconds, sizes in bytes.
+
+    ``trusted_proxies`` are addresses and networks.
+    """
 
     max_body: int = 262_144
     body_timeout: float = 5.0
@@ -45,19 +50,24 @@ class _Rejected(Exception):  # not an error of ours: an HTTP answer on its way o
         self.retry_after = retry_after
 
 
+Mounts = Mapping[str, tuple[InstanceId, Webhook]]
+"""Path → who is called there."""
+
+
 class Ingress:
-    """All paths of one listening port."""
+    """All paths of one listening port. Without mounts it asks every caller to come again soon."""
 
     def __init__(
         self,
-        mounts: Mapping[str, tuple[InstanceId, Webhook]],
+        mounts: Mounts | None,
         acceptor: Acceptor,
         clock: Clock,
         metrics: Metrics,
         limits: Limits,
         links: MediaLinks | None = None,
     ) -> None:
-        self._mounts = mounts
+        self._mounts = mounts or {}
+        self._mounted = mounts is not None
         self._acceptor = acceptor
         self._clock = clock
         self._metrics = metrics
@@ -65,14 +75,22 @@ class Ingress:
         self._links = links
         # Unpredictable from outside by its beginning, never the same twice by its end.
         self._nonces = map(f"{secrets.token_hex(8)}{{:x}}".format, itertools.count())
+        self._proxies = tuple(ip_network(proxy, strict=False) for proxy in limits.trusted_proxies)
         self._quiet_until = 0.0
         self._unsaid = 0
+
+    def mount(self, mounts: Mounts) -> None:
+        """From the next request on; one that is being read stays with whom it was read for."""
+        self._mounts = mounts
+        self._mounted = True
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Never raises for anything that a stranger sends."""
         mount = self._mounts.get(request.path)
         if mount is None and self._links is not None and request.path.startswith(ROOT):
             return await self._links.answer(request)
+        if mount is None and not self._mounted:
+            return self._refuse("", request, 503, "the port is only just being opened", 1)
         if mount is None:
             return self._refuse("", request, 404, "no instance listens on this path")
         instance, webhook = mount
@@ -138,12 +156,20 @@ class Ingress:
     def _remote(self, request: web.BaseRequest) -> str:
         """The peer's address; behind a trusted proxy, the last address that no such proxy has."""
         remote = request.remote or ""
-        if remote not in self._limits.trusted_proxies:
+        hops = request.headers.get("X-Forwarded-For", "")
+        if not hops or not self._is_proxy(remote):
             return remote
-        for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-            if hop.strip() and hop.strip() not in self._limits.trusted_proxies:
+        for hop in reversed(hops.split(",")):
+            if hop.strip() and not self._is_proxy(hop.strip()):
                 return hop.strip()[:64]
         return remote
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            peer = ip_address(address)
+        except ValueError:
+            return False
+        return any(peer in network for network in self._proxies)
 
     def _refuse(
         self,

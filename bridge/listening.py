@@ -58,9 +58,12 @@ class _Server(web.Server):
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
 @asynccontextmanager
 async def listen(
-    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    answer: Answer,
     host: str,
     port: int,
     *,

@@ -6,9 +6,17 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import structlog
+
+from bridge.clock import Clock
+from bridge.events import FOLDED, LIVE
+from bridge.feed import Event, Feed
+
+FOLD_WINDOW = 10.0
+"""Seconds between two lines that say the same."""
 
 MASK = "…"
 _KEYS = re.compile(
@@ -19,11 +27,24 @@ _SHORTEST_SECRET = 6
 """Values shorter than this are not looked for: they would mask ordinary words."""
 
 
+_ALIKE = ("reason", "to", "instance", "conversation", "status", "library", "who")
+"""Two events of one name that agree in these say the same."""
+_MOST_KEYS = 10_000
+_NOT_FACTS = frozenset({"event", "level", "timestamp"})
+
+
 class Redaction:
     """Hides secrets in anything that is about to be written for people."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        values = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._known: frozenset[str] = frozenset()
+        self._values: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Hide these as well; those of files that no longer run stay hidden."""
+        self._known |= {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        values = sorted(self._known, key=len, reverse=True)
         self._values = re.compile("|".join(map(re.escape, values))) if values else None
 
     def text(self, text: str) -> str:
@@ -51,7 +72,110 @@ class Redaction:
         return {key: self._member(key, value) for key, value in event.items()}
 
 
-def set_up(level: str, form: str, redaction: Redaction, stream: TextIO | None = None) -> None:
+@dataclass(slots=True)
+class _Repeats:
+    """A line that was told; ``unsaid`` are those like it since, ``last`` the newest of them."""
+
+    until: float
+    unsaid: int = 0
+    last: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Folding:
+    """
+    Tells what repeats once in `FOLD_WINDOW` seconds, with the number of the others: the same event
+    with the same reason at the same place. Only events that are listed as folded.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._repeats: dict[tuple[object, ...], _Repeats] = {}
+        self._telling = False
+
+    def __call__(
+        self, _logger: object, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        name = event["event"]
+        if name not in FOLDED or self._telling:
+            return event
+        key = (name, *(event.get(word) for word in _ALIKE))
+        now = self._clock.monotonic()
+        known = self._repeats.get(key)
+        if known is None or now >= known.until:
+            if known is not None and known.unsaid:
+                event["repeated"] = known.unsaid
+            elif len(self._repeats) >= _MOST_KEYS:
+                self._repeats.clear()
+            self._repeats[key] = _Repeats(now + FOLD_WINDOW)
+            return event
+        known.unsaid += 1
+        known.last = dict(event)
+        raise structlog.DropEvent
+
+    def flush(self) -> None:
+        """Tell of repeats whose time is over; call it now and then."""
+        now = self._clock.monotonic()
+        for key, known in list(self._repeats.items()):
+            if now >= known.until:
+                del self._repeats[key]
+                if known.unsaid:
+                    self._tell(known)
+
+    def _tell(self, known: _Repeats) -> None:
+        facts = dict(known.last)
+        name, level = facts.pop("event"), facts.pop("level", "warning")
+        self._telling = True
+        try:
+            getattr(structlog.get_logger(), level)(name, repeated=known.unsaid, **facts)
+        finally:
+            self._telling = False
+
+
+class Keeping:
+    """Hands what a person may want to see to the feed; after the redaction, before the rendering."""
+
+    def __init__(self, feed: Feed, clock: Clock) -> None:
+        self._feed = feed
+        self._clock = clock
+
+    def __call__(
+        self, _logger: object, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        name, level = event["event"], event["level"]
+        live = name in LIVE
+        if live and level == "info":
+            return event
+        facts = {key: value for key, value in event.items() if key not in _NOT_FACTS}
+        seen = Event(self._clock.now(), level, name, facts)
+        self._feed.keep(seen)
+        if not live:  # those are told where they happen, whatever the log's level
+            self._feed.tell(seen)
+        return event
+
+
+class Logbook:
+    """What the daemon knows of its log: the secrets that it hides, what it folds, who watches."""
+
+    def __init__(self, clock: Clock, secrets: Iterable[str] = ()) -> None:
+        self.redaction = Redaction(secrets)
+        self.folding = Folding(clock)
+        self.feed = Feed()
+        self.keeping = Keeping(self.feed, clock)
+
+    def set_up(self, level: str, form: str) -> None:
+        """As the function of that name, with all of it."""
+        set_up(level, form, self.redaction, folding=self.folding, keeping=self.keeping)
+
+
+def set_up(
+    level: str,
+    form: str,
+    redaction: Redaction,
+    stream: TextIO | None = None,
+    *,
+    folding: Folding | None = None,
+    keeping: Keeping | None = None,
+) -> None:
     """
     Send all events of ``level`` and above to ``stream`` (stderr), as ``form``: json, console or auto.
 
@@ -62,9 +186,11 @@ def set_up(level: str, form: str, redaction: Redaction, stream: TextIO | None = 
     console = form == "console" or (form == "auto" and stream.isatty())
     shared: list[Any] = [
         structlog.processors.add_log_level,
+        *([folding] if folding else []),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redaction,
+        *([keeping] if keeping else []),
     ]
     last: Any = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=_plain)

@@ -18,6 +18,7 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self._registry = registry = CollectorRegistry()
+        self._damaged = 0
         # Looking a series up by its labels costs more than counting: the hot ones are kept.
         self._accepted: dict[tuple[InstanceId, str], Counter] = {}
         self._sent: dict[InstanceId, tuple[Counter, Histogram]] = {}
@@ -90,6 +91,25 @@ class Metrics:
             ["instance"],
             registry=registry,
         )
+        self.reloads = Counter(
+            "msgbridge_reloads_total",
+            "Attempts to take new files, by how they ended.",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in ("taken", "refused"):
+            self.reloads.labels(outcome)
+        self.config_generation = Gauge(
+            "msgbridge_config_generation",
+            "1 for the files of the start, one more with every reload that was taken.",
+            registry=registry,
+        )
+        self.config_generation.set(1)
+        self.config_refused = Gauge(
+            "msgbridge_config_refused",
+            "1 while the last files were refused, so that older ones run.",
+            registry=registry,
+        )
         self.journal_fullness = Gauge(
             "msgbridge_journal_fullness_ratio",
             "How full the journal is; from 0.95 on nothing is accepted.",
@@ -142,9 +162,25 @@ class Metrics:
         known[0].inc()
         known[1].observe(took)
 
+    def reloaded(self, generation: int) -> None:
+        """New files are in force."""
+        self.reloads.labels("taken").inc()
+        self.config_generation.set(generation)
+        self.config_refused.set(0)
+
+    def reload_refused(self) -> None:
+        """The old files run on."""
+        self.reloads.labels("refused").inc()
+        self.config_refused.set(1)
+
     def settled(self, instance: InstanceId, status: Status, reason: str) -> None:
         """A delivery has ended, but was not sent."""
         self.deliveries_settled.labels(instance, status.value, reason).inc()
+
+    def damaged(self, rows: int) -> None:
+        """So many rows were quarantined since the start."""
+        self.journal_damaged.inc(rows - self._damaged)
+        self._damaged = rows
 
     def page(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -187,6 +187,24 @@ async def test_a_restart_keeps_the_count_of_attempts_and_the_due_time():
 
 
 @scenario
+async def test_a_restart_keeps_the_patience_that_the_platform_asked_for():
+    """A group robot that is blocked for ten minutes stays so, however often we start; an hour at most."""
+    for asked, kept in ((600, 600), (86400 * 365, 3600)):
+        clock = VirtualClock()
+        journal = a_journal(clock)
+        acceptance = await journal.accept(an_envelope("a"), [a_route("there/room")])
+        due_at = clock.now().timestamp() + asked
+        await journal.postpone(
+            acceptance.deliveries[0], attempts=0, due_at=due_at, reason="throttled", detail=""
+        )
+        began = asyncio.get_running_loop().time()
+        async with a_bridge(journal=journal) as bridge:
+            await bridge.settled()
+
+            assert pytest.approx(kept, abs=1) == bridge.there.times[0] - began
+
+
+@scenario
 async def test_parts_that_are_out_are_not_sent_again():
     """A long message goes on with its next part, after a failure and after a restart."""
     words = " ".join(f"word{n}" for n in range(400))

@@ -108,3 +108,23 @@ def test_the_time_that_an_operator_was_needed_is_counted_once(spans, minutes):
     suspensions = tuple(a_suspension(*span) for span in spans)
 
     assert minutes * 60 == suspended_for(suspensions, NOON, NOON + timedelta(minutes=60))
+
+
+def test_a_held_gate_lets_nobody_pass_not_even_to_try():
+    """A suspension's tries wait as well; the release tries at once."""
+
+    async def scenario():
+        clock = VirtualClock()
+        gate = Gate(clock)
+        gate.suspend(Suspension("there", None, "token", "", clock.now()))
+        gate.hold()
+        gate.pause(1.0)
+        passed = asyncio.create_task(gate.passage(1))
+        await asyncio.sleep(10 * PROBE_EVERY)
+        held = passed.done()
+        gate.release()
+        async with asyncio.timeout(1):
+            await passed
+        return held, gate.held
+
+    assert (False, False) == run_virtual(scenario())

@@ -271,12 +271,13 @@ def test_connections_beyond_the_bound_are_turned_away():
     assert 200 == status(served)
 
 
-def test_behind_a_trusted_proxy_the_log_names_the_client(capsys):
+@pytest.mark.parametrize("trusted", ["127.0.0.1", "127.0.0.0/8"])
+def test_behind_a_trusted_proxy_the_log_names_the_client(capsys, trusted):
     """The last hop that is no proxy of ours; what a client claims before it does not count."""
     request = a_request(headers=b"X-Forwarded-For: 1.1.1.1, 203.0.113.7\r\n")
 
     async def scenario():
-        async with a_door(limits=Limits(trusted_proxies=("127.0.0.1",))) as (port, _):
+        async with a_door(limits=Limits(trusted_proxies=(trusted,))) as (port, _):
             await exchange(port, request)
 
     asyncio.run(scenario())

@@ -7,7 +7,8 @@ import logging
 import pytest
 import structlog
 
-from bridge.log import MASK, Redaction, set_up
+from bridge.log import FOLD_WINDOW, MASK, Logbook, Redaction, set_up
+from tests.clock import FakeClock
 
 SECRET = "s3cr3t-value-of-the-app"
 
@@ -110,3 +111,84 @@ def test_short_values_are_no_secrets_to_look_for():
     structlog.get_logger().info("message.accepted", conversation="a room")
 
     assert "a room" in logged()[0]
+
+
+class Logged:
+    """Logging into a string, with folding, a feed, and a clock that a test moves."""
+
+    def __init__(self, level="info"):
+        self.clock = FakeClock()
+        self.book = Logbook(self.clock, (SECRET,))
+        self._stream = io.StringIO()
+        set_up(
+            level,
+            "json",
+            self.book.redaction,
+            self._stream,
+            folding=self.book.folding,
+            keeping=self.book.keeping,
+        )
+        self.log = structlog.get_logger()
+
+    @property
+    def lines(self):
+        return [json.loads(line) for line in self._stream.getvalue().splitlines()]
+
+
+def test_what_repeats_is_told_once_with_a_count():
+    """The same event with the same reason at the same place; the next line has the number."""
+    logged = Logged()
+    for number in range(100):
+        logged.log.warning("delivery.retry_scheduled", reason="down", to="a/b", delivery=number)
+    logged.log.warning("delivery.retry_scheduled", reason="down", to="a/c")
+    logged.log.warning("delivery.retry_scheduled", reason="slow", to="a/b")
+    first = len(logged.lines)
+    logged.clock.advance(FOLD_WINDOW)
+    logged.log.warning("delivery.retry_scheduled", reason="down", to="a/b", delivery="again")
+
+    assert 3 == first
+    assert ("again", 99) == (logged.lines[-1]["delivery"], logged.lines[-1]["repeated"])
+
+
+def test_repeats_are_told_also_when_none_follows():
+    """By the housekeeping: the last line says how often, with the newest facts."""
+    logged = Logged()
+    for number in range(5):
+        logged.log.warning("delivery.retry_scheduled", reason="down", to="a/b", delivery=number)
+    logged.book.folding.flush()
+    early = len(logged.lines)
+    logged.clock.advance(FOLD_WINDOW)
+    logged.book.folding.flush()
+    logged.book.folding.flush()
+
+    assert (1, 2) == (early, len(logged.lines))
+    assert (4, 4) == (logged.lines[-1]["repeated"], logged.lines[-1]["delivery"])
+
+
+def test_what_is_not_listed_as_folded_is_told_every_time():
+    """Each dead letter is a message that somebody misses."""
+    logged = Logged()
+    for _ in range(3):
+        logged.log.warning("delivery.died", reason="down", to="a/b")
+
+    assert 3 == len(logged.lines)
+
+
+def test_the_feed_keeps_what_a_person_wants_to_see():
+    """Warnings and what operators did, without secrets; not every message."""
+    logged = Logged()
+    logged.log.info("delivery.sent", to="a/b")
+    logged.log.info("daemon.started")
+    logged.log.error("destination.suspended", why=f"token {SECRET}", reason="token")
+
+    kept = logged.book.feed.last
+    assert ["destination.suspended", "daemon.started"] == [event.name for event in kept]
+    assert f"token {MASK}" == kept[0].facts["why"]
+
+
+def test_secrets_of_new_files_are_hidden_and_old_ones_stay_so():
+    logged = Logged()
+    logged.book.redaction.learn({"a-secret-of-the-new-file"})
+    logged.log.info("daemon.started", said=f"{SECRET} a-secret-of-the-new-file")
+
+    assert f"{MASK} {MASK}" == logged.lines[0]["said"]

@@ -22,6 +22,14 @@ def test_every_series_is_there_at_zero_from_the_start():
         assert line in page
 
 
+def test_damaged_rows_are_counted_as_they_grow():
+    metrics = Metrics("1")
+    for seen in (0, 2, 2, 5):
+        metrics.damaged(seen)
+
+    assert "msgbridge_journal_rows_damaged_total 5.0" in metrics.page().decode()
+
+
 def test_two_daemons_in_one_process_do_not_share_numbers():
     """Nothing is registered globally."""
     one, other = Metrics("1"), Metrics("1")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bridge.cli import OK, PROBLEMS
+from bridge.cli import OK, PROBLEMS, USAGE, spoken
+from bridge.cli.asking import add_desk_options, ask, asking, write_json
+from bridge.cli.choosing import add_choice_options, choice, wired
 from bridge.cli.journaled import (
     add_filter_options,
     add_row_options,
@@ -27,6 +29,37 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add_row_options(showing)
     showing.add_argument("id", help="the delivery's id, as in the list and in the log")
     showing.set_defaults(run=run_show)
+    for verb, meaning in (
+        ("hold", "keep deliveries that wait back until they are released"),
+        ("release", "let held deliveries wait again"),
+        ("drop", "never send what waits or is held"),
+    ):
+        moving = commands.add_parser(verb, help=meaning)
+        add_choice_options(moving)
+        add_desk_options(moving)
+        moving.set_defaults(run=asking(run_move), verb=verb, among=("waiting", "held"))
+
+
+def run_move(arguments: argparse.Namespace) -> int:
+    """1 when nothing was found."""
+    from bridge.phrases import phrase
+
+    chosen = choice(arguments)
+    if chosen is None:
+        sys.stderr.write(spoken(arguments)(phrase("name deliveries by id, give a filter, or say --all")))
+        sys.stderr.write("\n")
+        return USAGE
+    answer = ask(arguments, arguments.verb, choice=wired(chosen), among=list(arguments.among))
+    if arguments.json:
+        write_json(answer)
+    else:
+        said = {
+            "hold": phrase("{count} held", count=answer["count"]),
+            "release": phrase("{count} waiting again", count=answer["count"]),
+            "drop": phrase("{count} dropped", count=answer["count"]),
+        }
+        sys.stdout.write(spoken(arguments)(said[arguments.verb]) + "\n")
+    return OK if answer["count"] else PROBLEMS
 
 
 def run_list(arguments: argparse.Namespace) -> int:

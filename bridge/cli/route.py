@@ -13,12 +13,11 @@ from bridge.cli import (
     OK,
     PROBLEMS,
     USAGE,
-    add_file_options,
-    add_json_option,
     find_files,
     spoken,
     wants_colour,
 )
+from bridge.cli.asking import add_desk_options, ask, asking, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +31,14 @@ _KINDS = ("message", "edit", "recall", "reaction", "notice")
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("route", help="why a message goes where")
-    parser.add_argument("--from", dest="source", required=True, metavar="INSTANCE/CONVERSATION")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--from", dest="source", metavar="INSTANCE/CONVERSATION")
+    asked.add_argument(
+        "message",
+        nargs="?",
+        metavar="MESSAGE_ID",
+        help="one that the running daemon has journaled, by the rules that it runs now",
+    )
     parser.add_argument("--user", default="user", help="the sender's display name")
     parser.add_argument("--user-id", default="", help="the sender's id; default: as --user")
     parser.add_argument("--text", default="")
@@ -40,15 +46,19 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--kind", choices=_KINDS, default="message")
     parser.add_argument("--direct", action="store_true", help="a chat of one person with the bot")
     parser.add_argument("--mentions-bot", action="store_true")
-    add_file_options(parser)
-    add_json_option(parser)
-    parser.set_defaults(run=run)
+    add_desk_options(parser)
+    parser.set_defaults(run=asking(run))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0 with an answer, 1 when the files are wrong, 2 for a place that is none."""
-    from bridge.cli.preview import previewer
+    """
+    0 with an answer, 1 when the files are wrong or the message is unknown, 2 for a place that is
+    none, 69 when the daemon is asked and cannot be reached.
+    """
+    if arguments.message is not None:
+        return _journaled(arguments)
     from bridge.files import read_files
+    from bridge.preview import previewer
     from bridge.problems import did_you_mean
     from bridge.problems.show import show_all
 
@@ -74,6 +84,38 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(_as_json(decisions, routes, envelope, preview) + "\n")
     else:
         sys.stdout.write(_explained(decisions, routes, envelope, preview, speak) + "\n")
+    return OK
+
+
+def _journaled(arguments: argparse.Namespace) -> int:
+    """Why a message that came goes where, as the daemon sees it."""
+    from bridge.phrases import phrase
+    from bridge.problems import printable
+
+    answer = ask(arguments, "explain", message=arguments.message)
+    if arguments.json:
+        write_json(answer)
+        return OK
+    speak = spoken(arguments)
+    lines = []
+    for rule in answer["rules"]:
+        mark = "+" if rule["matched"] else "-"
+        lines.append(f"{mark} {rule['rule']}: {rule['because']}  ({rule['file']}:{rule['line']})")
+        lines += [f"    -> {to}" for to in rule["to"]]
+    lines.append("")
+    if not answer["routes"]:
+        lines.append(speak(phrase("it goes nowhere")))
+    for route in answer["routes"]:
+        by = speak(phrase("by rule {rule}", rule=route["rule"]))
+        lines.append(f"-> {route['to']}  ({by})")
+        lines += [f"   | {line}" for line in route["text"].split("\n")]
+    lines += ["", speak(phrase("what became of it when it came:"))]
+    lines += [
+        f"   {row['to']}  {row['status']} {row['reason']}".rstrip()
+        + f"  ({row['id']}, {speak(phrase('by rule {rule}', rule=row['rule']))})"
+        for row in answer["deliveries"]
+    ] or ["   " + speak(phrase("it goes nowhere"))]
+    sys.stdout.write("\n".join(printable(line) for line in lines) + "\n")
     return OK
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from bridge.cli import BAD_FILES, IO_ERROR, OK, add_file_options, find_files, spoken
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from pathlib import Path
+
     from bridge.driver import Driver
-    from bridge.routing import Router
+    from bridge.files import Reading
+    from bridge.reload import Looks
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,34 +32,65 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(arguments: argparse.Namespace) -> int:
     """0 after a stop that was asked for, 74 when the machine fails, 78 when the files are wrong."""
     from bridge.files import read_files
+    from bridge.reload import look
 
-    config_path, rules_path = find_files(arguments)
-    reading = read_files(config_path, rules_path, environ=os.environ)
+    paths = find_files(arguments)
+    seen = look(paths)
+    reading = read_files(*paths, environ=os.environ)
     if reading.problems:
         from bridge.problems.show import show_all
 
         sys.stderr.write(show_all(reading.problems, spoken(arguments), colour=sys.stderr.isatty()))
     if reading.config is None or reading.rules is None:
         return BAD_FILES
-    return _serve(reading.config, reading.rules.router, dry=arguments.dry_run)
+    return _serve(reading, paths, seen, dry=arguments.dry_run)
 
 
-def _serve(config: Config, router: Router, *, dry: bool) -> int:
+def _serve(reading: Reading, paths: tuple[Path, Path], seen: Looks, *, dry: bool) -> int:
     import asyncio
+    from dataclasses import replace
 
     import structlog
 
     from bridge.app import App, CannotStart
+    from bridge.clock import SystemClock
+    from bridge.dry import apart, folder
     from bridge.errors import JournalError
-    from bridge.log import Redaction, set_up
+    from bridge.files import read_files
+    from bridge.log import Logbook
+    from bridge.reload import Source
 
-    set_up(config.global_.log.level, config.global_.log.format, Redaction(config.secrets))
+    config, rules = reading.config, reading.rules
+    assert config is not None, "asked before"
+    assert rules is not None, "asked before"
+    clock = SystemClock()
+    logbook = Logbook(clock, config.secrets)
+    logbook.set_up(config.global_.log.level, config.global_.log.format)
     log = structlog.get_logger()
-    if dry:
-        from bridge.dry import apart
+    elsewhere = folder() if dry else None
+    if elsewhere is not None:
+        config = apart(config, elsewhere)
 
-        config = apart(config)
-    app = App(config, router, environ=os.environ, wrap=_printer if dry else _as_it_is)
+    def read() -> Reading:
+        again = read_files(*paths, environ=os.environ)
+        if elsewhere is None or again.config is None:
+            return again
+        return replace(again, config=apart(again.config, elsewhere))
+
+    app = App(
+        config,
+        rules.router,
+        clock=clock,
+        environ=os.environ,
+        wrap=_printer if dry else _as_it_is,
+        source=Source(
+            read=read,
+            paths=paths,
+            warnings=reading.problems,
+            seen=seen,
+        ),
+        logbook=logbook,
+    )
     _calm_collector()
     code = OK
     try:

@@ -8,7 +8,7 @@ cut. Nothing here names SQLite, so that an engine shared by many nodes can follo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ from typing import Protocol
 from bridge.model import (
     ConversationRef,
     Delivery,
+    DeliveryId,
     Envelope,
     InstanceId,
     MessageId,
@@ -91,6 +92,50 @@ class Row:
     reason: str = ""
     detail: str = ""
     message_ids: tuple[MessageId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """
+    Which deliveries: those that fit every filter that is given. ``since`` and ``until`` are seconds
+    since 1970, of acceptance; ``instance`` and ``conversation`` are the destination's.
+    """
+
+    ids: tuple[str, ...] = ()
+    instance: str = ""
+    conversation: str = ""
+    reason: str = ""
+    rule: str = ""
+    since: float | None = None
+    until: float | None = None
+    everything: bool = False
+    """Says that no filter is meant, where an empty choice might be a slip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One delivery that a choice found."""
+
+    seq: int
+    id: DeliveryId
+    destination: ConversationRef
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What stands at one destination; ``oldest`` is when the first that waits was accepted."""
+
+    waiting: int = 0
+    held: int = 0
+    oldest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A message as it was accepted, and what has become of it."""
+
+    envelope: Envelope
+    deliveries: tuple[Row, ...]
 
 
 class Journal(Protocol):
@@ -174,6 +219,32 @@ class Journal(Protocol):
 
     async def replay(self, delivery_ids: Sequence[str]) -> int:
         """Dead or held deliveries wait again, attempts back at 0; how many were found."""
+        ...
+
+    async def choose(
+        self, status: Status, choice: Choice, *, after: int = 0, limit: int = 500
+    ) -> Sequence[Chosen]:
+        """What of ``status`` fits ``choice``, by seq; only what has a seq above ``after``."""
+        ...
+
+    async def move(self, seqs: Sequence[int], among: Collection[Status], to: Status, reason: str) -> int:
+        """
+        Those of ``seqs`` that are ``among`` become ``to``; how many. What waits again begins anew,
+        but finished parts stay finished.
+        """
+        ...
+
+    async def crowds(self) -> dict[ConversationRef, Crowd]:
+        """Every destination where something waits or is held."""
+        ...
+
+    async def dead_by_reason(self) -> dict[str, int]: ...
+
+    async def recorded(self, message_id: str, instance: str = "") -> Recorded | None:
+        """
+        The message of that id (its event's, or the platform's own), the latest if there are several,
+        and its deliveries. ``instance`` is its source, if that is known.
+        """
         ...
 
     async def ledger(self) -> Ledger: ...

@@ -1,13 +1,25 @@
 """The journal as a model: the same promises as ``sqlite``, kept in plain dicts and nowhere else."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bridge.clock import Clock
 from bridge.errors import JournalFull
-from bridge.journal import Acceptance, Capacity, Ledger, Retention, Row, Suspension, Verdict
+from bridge.journal import (
+    Acceptance,
+    Capacity,
+    Choice,
+    Chosen,
+    Crowd,
+    Ledger,
+    Recorded,
+    Retention,
+    Row,
+    Suspension,
+    Verdict,
+)
 from bridge.journal.codec import delivery_id, encode
 from bridge.model import (
     ConversationRef,
@@ -232,15 +244,7 @@ class MemoryJournal:
         self, status: Status, *, limit: int = 100, instance: str = "", delivery_id: str = ""
     ) -> Sequence[Row]:
         return [
-            Row(
-                delivery=entry.delivery,
-                status=entry.status,
-                accepted_at=known.accepted_at,
-                settled_at=entry.settled_at,
-                reason=entry.reason,
-                detail=entry.detail,
-                message_ids=entry.message_ids,
-            )
+            _row(known, entry)
             for known, entry in self._entries()
             if entry.status is status
             and instance in ("", entry.delivery.route.destination.instance)
@@ -260,6 +264,51 @@ class MemoryJournal:
                 entry.delivery = replace(entry.delivery, attempts=0, due_at=0.0, since=self._now())
                 found += 1
         return found
+
+    async def choose(
+        self, status: Status, choice: Choice, *, after: int = 0, limit: int = 500
+    ) -> Sequence[Chosen]:
+        return [
+            Chosen(entry.delivery.seq, entry.delivery.id, entry.delivery.route.destination)
+            for known, entry in self._entries()
+            if entry.status is status and entry.delivery.seq > after and _fits(choice, known, entry)
+        ][:limit]
+
+    async def move(self, seqs: Sequence[int], among: Collection[Status], to: Status, reason: str) -> int:
+        moved = 0
+        for _, entry in self._entries():
+            if entry.delivery.seq not in seqs or entry.status not in among:
+                continue
+            moved += 1
+            entry.status, entry.reason, entry.detail = to, reason, ""
+            entry.settled_at = self._now()
+            if to is Status.WAITING:
+                entry.reason, entry.settled_at = "", None
+                entry.delivery = replace(entry.delivery, attempts=0, due_at=0.0, since=self._now())
+        return moved
+
+    async def crowds(self) -> dict[ConversationRef, Crowd]:
+        found: dict[ConversationRef, Crowd] = {}
+        for known, entry in self._entries():
+            place = entry.delivery.route.destination
+            crowd = found.get(place, Crowd())
+            if entry.status is Status.WAITING:
+                oldest = known.accepted_at if crowd.oldest is None else crowd.oldest
+                found[place] = Crowd(crowd.waiting + 1, crowd.held, oldest)
+            elif entry.status is Status.HELD:
+                found[place] = Crowd(crowd.waiting, crowd.held + 1, crowd.oldest)
+        return found
+
+    async def dead_by_reason(self) -> dict[str, int]:
+        dead = (entry for _, entry in self._entries() if entry.status is Status.DEAD)
+        return dict(Counter(entry.reason for entry in dead))
+
+    async def recorded(self, message_id: str, instance: str = "") -> Recorded | None:
+        for known in reversed(self._known.values()):
+            said = known.envelope
+            if message_id in (said.id, said.message.id) and instance in ("", said.source.instance):
+                return Recorded(said, tuple(_row(known, entry) for entry in known.entries))
+        return None
 
     async def ledger(self) -> Ledger:
         counts = Counter(entry.status for _, entry in self._entries()) + self._pruned
@@ -309,3 +358,28 @@ class MemoryJournal:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _row(known: _Known, entry: _Entry) -> Row:
+    return Row(
+        delivery=entry.delivery,
+        status=entry.status,
+        accepted_at=known.accepted_at,
+        settled_at=entry.settled_at,
+        reason=entry.reason,
+        detail=entry.detail,
+        message_ids=entry.message_ids,
+    )
+
+
+def _fits(choice: Choice, known: _Known, entry: _Entry) -> bool:
+    destination = entry.delivery.route.destination
+    return (
+        (not choice.ids or entry.delivery.id in choice.ids)
+        and choice.instance in ("", destination.instance)
+        and choice.conversation in ("", destination.conversation)
+        and choice.reason in ("", entry.reason)
+        and choice.rule in ("", entry.delivery.route.plan.rule)
+        and (choice.since is None or known.accepted_at >= choice.since)
+        and (choice.until is None or known.accepted_at < choice.until)
+    )

@@ -110,6 +110,14 @@ def listing(
     return [_row(db, _Found(*columns)) for columns in found]
 
 
+def of_message(db: sqlite3.Connection, seq: int, routes: int) -> tuple[Row, ...]:
+    """The deliveries of message ``seq``, which was planned for so many ``routes``."""
+    found = db.execute(
+        _SELECT + "WHERE d.seq BETWEEN ? AND ? ORDER BY d.seq", (seq + 1, seq + routes)
+    ).fetchall()
+    return tuple(_row(db, _Found(*columns)) for columns in found)
+
+
 def envelope(db: sqlite3.Connection, seq: int) -> Envelope | None:
     """Message ``seq``, None if it is gone or damaged."""
     found = db.execute("SELECT body, checksum FROM messages WHERE seq = ?", (seq,)).fetchone()

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,11 @@ from bridge.errors import JournalBroken, JournalFull
 from bridge.journal import (
     Acceptance,
     Capacity,
+    Choice,
+    Chosen,
+    Crowd,
     Ledger,
+    Recorded,
     Retention,
     Row,
     Suspension,
@@ -248,6 +252,24 @@ class SqliteJournal:
             return found
 
         return await self._ask(work)
+
+    async def choose(
+        self, status: Status, choice: Choice, *, after: int = 0, limit: int = 500
+    ) -> Sequence[Chosen]:
+        return await self._read(lambda reader: reader.choose(status, choice, after=after, limit=limit))
+
+    async def move(self, seqs: Sequence[int], among: Collection[Status], to: Status, reason: str) -> int:
+        now = self._now()
+        return await self._ask(lambda _db: self._store.move(seqs, among, to, reason, now))
+
+    async def crowds(self) -> dict[ConversationRef, Crowd]:
+        return await self._read(reading.Reader.crowds)
+
+    async def dead_by_reason(self) -> dict[str, int]:
+        return await self._read(reading.Reader.dead_by_reason)
+
+    async def recorded(self, message_id: str, instance: str = "") -> Recorded | None:
+        return await self._read(lambda reader: reader.recorded(message_id, instance))
 
     async def ledger(self) -> Ledger:
         return await self._read(reading.Reader.ledger)

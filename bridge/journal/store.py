@@ -7,7 +7,7 @@ futures or transactions.
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,6 +141,23 @@ class Store:
         detail = "its checksum does not hold: the file was damaged"
         self._end(seqs, (NUMBER_OF[Status.DEAD], 0, "damaged", detail, now))
 
+    def move(
+        self, seqs: Sequence[int], among: Iterable[Status], to: Status, reason: str, now: float
+    ) -> int:
+        """As `Journal.move`."""
+        listed = json.dumps(list(seqs))
+        before, before_size = self._queued_among(listed)
+        again = to is Status.WAITING
+        numbers = json.dumps([NUMBER_OF[status] for status in among])
+        moved: int = self.db.execute(
+            _BEGIN_ANEW if again else _MOVE,
+            (now, listed, numbers) if again else (NUMBER_OF[to], reason, now, listed, numbers),
+        ).rowcount
+        after, after_size = self._queued_among(listed)
+        self.rows += after - before
+        self.bytes += after_size - before_size
+        return moved
+
     def place(self, destination: ConversationRef) -> int:
         """The number that stands for a conversation in every row."""
         known = self._places.get(destination)
@@ -261,6 +278,15 @@ WHERE seq IN (SELECT value FROM json_each(?)) AND +status IN (0, 1)
 _SETTLE = """
 UPDATE deliveries SET status = ?, attempts = ?, reason = ?, detail = ?, settled_at = ?
 WHERE seq IN (SELECT value FROM json_each(?))
+"""
+_MOVE = """
+UPDATE deliveries SET status = ?, reason = ?, detail = '', settled_at = ?
+WHERE seq IN (SELECT value FROM json_each(?)) AND +status IN (SELECT value FROM json_each(?))
+"""
+_BEGIN_ANEW = """
+UPDATE deliveries SET status = 0, attempts = 0, crashes = 0, due_at = 0, since = ?,
+    settled_at = NULL, reason = '', detail = ''
+WHERE seq IN (SELECT value FROM json_each(?)) AND +status IN (SELECT value FROM json_each(?))
 """
 _ALL_WAITING = "SELECT count(*), ifnull(sum(bytes), 0) FROM deliveries WHERE status = 0"
 _ALL_HELD = "SELECT count(*), ifnull(sum(bytes), 0) FROM deliveries WHERE status = 1"

@@ -53,15 +53,15 @@ class Platform:
     texts: set[str] = field(default_factory=set)
     swallowed: Counter[str] = field(default_factory=Counter)
     turned_away: int = 0
-    _held: list["tuple[_Call, str, str]"] = field(default_factory=list)
-    _calls: "set[_Call]" = field(default_factory=set)
+    _held: list["tuple[Call, str, str]"] = field(default_factory=list)
+    _calls: "set[Call]" = field(default_factory=set)
     _server: asyncio.Server | None = None
     _random: random.Random = field(default_factory=lambda: random.Random(4))
 
     async def open(self) -> None:
         """Listen (again)."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Call(self), "127.0.0.1", self.port, backlog=1024)
+        self._server = await loop.create_server(lambda: Call(self), "127.0.0.1", self.port, backlog=1024)
 
     def refuse(self) -> None:
         """Break every connection and refuse new ones, until `open`."""
@@ -81,13 +81,13 @@ class Platform:
             if not call.transport.is_closing():
                 self._take(call, conversation, text)
 
-    def greet(self, call: "_Call") -> None:
+    def greet(self, call: "Call") -> None:
         self._calls.add(call)
 
-    def forget(self, call: "_Call") -> None:
+    def forget(self, call: "Call") -> None:
         self._calls.discard(call)
 
-    def receive(self, call: "_Call", target: str, body: bytes) -> None:
+    def receive(self, call: "Call", target: str, body: bytes) -> None:
         """One request."""
         if target != _SEND:
             call.transport.write(_TOKEN)
@@ -111,21 +111,26 @@ class Platform:
         else:
             self._take(call, conversation, text)
 
-    def _take(self, call: "_Call", conversation: str, text: str) -> None:
-        # The answer comes a little later than the taking, so that a kill can fall in between.
+    def take(self, call: "Call", conversation: str, text: str, said: bytes) -> None:
+        """Remember the message, and answer ``said`` a little later, so that a kill can fall in between."""
         self._remember(conversation, text)
-        key = json.dumps({"processQueryKey": f"fault{len(self.posts):08d}"}).encode()
         call.unanswered = conversation
         asyncio.get_running_loop().call_later(
-            self._random.uniform(0.0, self.longest_answer), call.answer, answer(200, key)
+            self._random.uniform(0.0, self.longest_answer), call.answer, said
         )
+
+    def _take(self, call: "Call", conversation: str, text: str) -> None:
+        key = json.dumps({"processQueryKey": f"fault{len(self.posts) + 1:08d}"}).encode()
+        self.take(call, conversation, text, answer(200, key))
 
     def _remember(self, conversation: str, text: str) -> None:
         self.posts.append(Post(time.monotonic(), conversation, text))
         self.texts.add(text)
 
 
-class _Call(Framed):
+class Call(Framed):
+    """One connection of the daemon."""
+
     def __init__(self, platform: Platform) -> None:
         super().__init__()
         self._platform = platform
@@ -149,11 +154,10 @@ class _Call(Framed):
 
 
 @asynccontextmanager
-async def open_platform(port: int) -> AsyncIterator[Platform]:
-    """A platform that listens until the block ends."""
-    platform = Platform(port)
+async def listening(platform: Platform) -> AsyncIterator[None]:
+    """It listens until the block ends."""
     await platform.open()
     try:
-        yield platform
+        yield
     finally:
         platform.refuse()

@@ -11,7 +11,7 @@ from bench.bridge_files import Bridge
 from bench.ports import free_port
 from tests.faults.daemon import Daemon
 from tests.faults.judge import Sent, Verdict, judge
-from tests.faults.platform import Platform, open_platform
+from tests.faults.platform import Platform, listening
 from tests.faults.senders import Sender
 
 SENDERS = 16
@@ -39,7 +39,10 @@ class Result:
 
 @dataclass(slots=True)
 class Stage:
-    """Everything a scenario moves."""
+    """
+    Everything a scenario moves. ``recovery_within`` and ``fresh_within``, in seconds, bound the
+    arrival of what was promised and of the fresh message at the end.
+    """
 
     platform: Platform
     daemon: Daemon
@@ -48,6 +51,7 @@ class Stage:
     complaints: list[str] = field(default_factory=list)
     senders: list[Sender] = field(default_factory=list)
     recovery_within: float = 60.0
+    fresh_within: float = 10.0
 
     def expect(self, claim: bool, complaint: str) -> None:
         """Note ``complaint`` unless ``claim`` holds."""
@@ -75,6 +79,10 @@ class Stage:
     async def until_taken(self, texts: set[str], *, seconds: float) -> bool:
         """Until the platform has taken all ``texts``; False if that takes too long."""
         return await _within(seconds, lambda: texts <= self.platform.texts)
+
+    async def until_posts(self, count: int, *, seconds: float) -> bool:
+        """Until the platform has taken ``count`` messages, repeats too; False if that takes too long."""
+        return await _within(seconds, lambda: len(self.platform.posts) >= count)
 
     async def restart_after_kill(self) -> float:
         """kill -9, start again; seconds until ready."""
@@ -119,8 +127,8 @@ class Stage:
             self.complaints.append("a fresh message was not accepted within 10 s")
             return
         texts = {self.ledger[key].text for key in set(self.ledger) - before}
-        arrived = await self.until_taken(texts, seconds=10.0)
-        self.expect(arrived, "a fresh message did not arrive within 10 s")
+        arrived = await self.until_taken(texts, seconds=self.fresh_within)
+        self.expect(arrived, f"a fresh message did not arrive within {self.fresh_within:g} s")
 
     def _answered(self) -> int:
         return sum(sent.answered for sent in self.ledger.values())
@@ -144,19 +152,27 @@ async def set_up(
     directory: Path, *, recovery_within: float, send_timeout: float = 15.0
 ) -> AsyncIterator[Stage]:
     """A started daemon in ``directory``; no process is left at the end. Times in seconds."""
-    async with open_platform(free_port()) as platform:
-        bridge = Bridge(directory, free_port(), free_port())
-        bridge.write(
-            sink_port=platform.port,
-            pairs=[(n, n) for n in range(SENDERS)],
-            send_timeout=send_timeout,
-        )
-        stage = Stage(platform, Daemon(bridge), recovery_within=recovery_within)
-        stage.senders = [
-            Sender(n, bridge.listen_port, stage.ledger, stubborn=n % 2 == 0) for n in range(SENDERS)
-        ]
+    platform = Platform(free_port())
+    bridge = Bridge(directory, free_port(), free_port())
+    bridge.write(
+        sink_port=platform.port,
+        pairs=[(n, n) for n in range(SENDERS)],
+        send_timeout=send_timeout,
+    )
+    stage = Stage(platform, Daemon(bridge), recovery_within=recovery_within)
+    stage.senders = [
+        Sender(n, bridge.listen_port, stage.ledger, stubborn=n % 2 == 0) for n in range(SENDERS)
+    ]
+    async with running(stage):
+        yield stage
+
+
+@asynccontextmanager
+async def running(stage: Stage) -> AsyncIterator[None]:
+    """Its platform listens and its daemon is started; no process is left at the end."""
+    async with listening(stage.platform):
         try:
             await stage.daemon.start()
-            yield stage
+            yield
         finally:
             await stage.daemon.end()
