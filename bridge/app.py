@@ -27,7 +27,7 @@ from bridge.media_links import MediaLinks
 from bridge.media_store import MediaStore, StoreLimits
 from bridge.metrics import Metrics
 from bridge.notify import notify
-from bridge.reload import Source
+from bridge.reload import Reloader, Source
 from bridge.roster import CannotOpen, Roster
 from bridge.routing import Router
 from bridge.status import StatusPages
@@ -72,6 +72,7 @@ class App:
         self._links: MediaLinks | None = None
         self._stop = asyncio.Event()
         self._doors: Doors | None = None
+        self._reloader: Reloader | None = None
         self.roster: Roster | None = None
         """The running instances, once they are open."""
         self._status_port: dict[int, int] = {}
@@ -87,6 +88,11 @@ class App:
     def stop(self) -> None:
         self._stop.set()
 
+    def reload(self) -> None:
+        """Read the files again soon; before the start and at the end there is nothing to reload."""
+        if self._reloader is not None:
+            self._reloader.ask()
+
     async def run(self) -> None:
         """Until `stop` or SIGTERM. Raises `CannotStart`; `JournalError` when the storage fails."""
         config = self._config.global_
@@ -94,6 +100,7 @@ class App:
         async with AsyncExitStack() as stack:
             for number in (signal.SIGTERM, signal.SIGINT):
                 stack.enter_context(_signal(number, self.stop))
+            stack.enter_context(_signal(signal.SIGHUP, self.reload))
             try:
                 stack.enter_context(_sole_daemon(config.data_dir))
             except OSError as e:
@@ -133,7 +140,7 @@ class App:
             tasks,
         )
         parts.housekeeping.say_what_was_lost()
-        self.roster, self._doors = parts.roster, parts.doors
+        self.roster, self._doors, self._reloader = parts.roster, parts.doors, parts.reloader
         try:
             prepared = await parts.roster.prepare(self._config)
             parts.roster.take(prepared, parts.lanes)
@@ -149,7 +156,6 @@ class App:
                 await doors.enter_async_context(open_control(control, parts.desk))
                 parts.roster.listen(prepared.opened, parts.acceptor.emit_for)
                 watching = tasks.create_task(parts.reloader.watch())
-                doors.enter_context(_signal(signal.SIGHUP, parts.reloader.ask))
                 log.info("daemon.started", version=__version__, ports=sorted(self.ports.values()))
                 notify("READY=1", self._environ)
                 self.ready.set()

@@ -111,6 +111,7 @@ def assemble(
         tasks=tasks,
         environ=around.environ,
         learn=around.logbook.redaction.learn,
+        hide=around.logbook.redaction.text,
     )
     lookout = Lookout(
         journal=journal,

@@ -157,8 +157,16 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True)
+class RawForm:
+    """A message in a platform's own form: the name of its template, and the values as JSON text."""
+
+    name: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """What was said."""
+    """What was said. ``raw`` says it in its platform's own form, where that takes such."""
 
     id: MessageId
     text: str = ""
@@ -168,6 +176,7 @@ class Message:
     quote: Quote | None = None
     title: str = ""
     buttons: tuple[Button, ...] = ()
+    raw: RawForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +313,8 @@ class Outgoing:
     attachments: tuple[Attachment, ...] = ()
     mentions: tuple[Mention, ...] = ()
     sender: Sender | None = None
+    raw: RawForm | None = None
+    """To be posted as it is, in place of everything above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +351,8 @@ class Capabilities:
     mention: Support = Support.FALLBACK
     reaction: Support = Support.DROPPED
     buttons: Support = Support.FALLBACK
+    raw: bool = False
+    """It takes messages in the platform's own form."""
     rate_limit: RateLimit | None = None
 
 

@@ -76,7 +76,7 @@ def look(paths: Iterable[Path]) -> Looks:
 class Reloader:
     """
     ``generation`` is what runs, ``last`` how the last attempt ended. ``learn`` is told the secrets of
-    files before anything of them can be logged.
+    files before anything of them can be logged; ``hide`` masks them in what a driver said.
     """
 
     generation: Generation
@@ -91,6 +91,7 @@ class Reloader:
     tasks: asyncio.TaskGroup
     environ: Mapping[str, str]
     learn: Callable[[frozenset[str]], None] = lambda _secrets: None
+    hide: Callable[[str], str] = str
     last: Reloaded | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -161,7 +162,7 @@ class Reloader:
         try:
             await self._swap(config, rules, reading.problems)
         except (CannotOpen, CannotListen) as e:
-            return self._refused(asked_by, why=str(e), dry=False)
+            return self._refused(asked_by, why=self.hide(str(e)), dry=False)
         self.last = taken
         self.metrics.reloaded(self.generation.number)
         _say(changes, asked_by, self.generation.number)
@@ -191,12 +192,12 @@ class Reloader:
         )
         self.lanes.tallies.keep_rules(frozenset(rule.id for rule in rules.router.rules))
         self.roster.listen(prepared.opened, self.acceptor.emit_for)
-        if prepared.opened:
-            await self.lanes.refresh()  # what waited for an instance that has come back
         if old or closing:
             retiring = self.tasks.create_task(self._retire(old, closing))
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
+        if prepared.opened:
+            await self.lanes.refresh()  # what waited for an instance that has come back
 
     async def _retire(self, old: tuple[Running, ...], closing: tuple[Door, ...]) -> None:
         await self.doors.retire(closing)

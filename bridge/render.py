@@ -117,6 +117,9 @@ def render(
     the whole is one part: so neither can move a cut once ``delivery.parts`` are out.
     """
     envelope, plan = delivery.envelope, delivery.route.plan
+    if envelope.message.raw is not None and capabilities.raw:
+        said, key = envelope.message.text, f"{delivery.id}:1"
+        return (Outgoing(delivery.route.destination, said, key, raw=envelope.message.raw),)
     text = text_of(envelope, plan, platform=platform, style=style)
     if reply_to is None and envelope.message.quote and "{reply_to}" not in plan.template:
         text = _quoted(envelope, style) + text

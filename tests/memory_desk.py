@@ -27,7 +27,7 @@ from bridge.model import (
 from tests.builders import a_place, a_sender
 from tests.clock import NOON
 
-_HAND = "by hand"
+_HAND = "@desk"
 
 
 class MemoryDesk:
@@ -145,7 +145,7 @@ class MemoryDesk:
         envelope = Envelope(
             id=EventId(name),
             kind=EventKind.MESSAGE,
-            source=a_place("desk/hand"),
+            source=a_place(f"{rule if rule == _HAND else 'here'}/room"),
             sender=a_sender("Operator", id=UserId("operator")),
             message=Message(id=MessageId(name), text=text),
             occurred_at=NOON,

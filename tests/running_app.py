@@ -144,7 +144,7 @@ def rules(*made):
 
 
 @asynccontextmanager
-async def a_daemon(folder, config_text, rules_text):
+async def a_daemon(folder, config_text, rules_text, environ=None):
     paths = folder / "config.json", folder / "rules.json"
     paths[0].write_text(config_text)
     paths[1].write_text(rules_text)
@@ -158,7 +158,7 @@ async def a_daemon(folder, config_text, rules_text):
     app = App(
         reading.config,
         reading.rules.router,
-        environ={},
+        environ=environ or {},
         source=Source(read=read, paths=paths, warnings=reading.problems, seen=seen),
     )
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:

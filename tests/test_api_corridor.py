@@ -4,7 +4,9 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
+from bridge.journal.codec import delivery_id
 from tests.api_client import ApiClient
+from tests.builders import a_place
 from tests.daemon import free_port
 from tests.running_app import a_daemon, a_mouth, config, rules
 
@@ -94,6 +96,25 @@ def test_what_was_sent_is_changed_and_taken_back(tmp_path):
             outcome = (await ask(api, "GET", later["Location"]))[2]
             assert outcome["status"] in ("sent", "skipped")
         assert any("build 8" in text for text in mouth.texts)
+
+    over_a_daemon(scenario, tmp_path)
+
+
+def test_what_people_said_is_not_a_programs_to_change(tmp_path):
+    """A token for sending does not rewrite what the bridge relayed."""
+
+    async def scenario(api, daemon, mouth):
+        port = next(
+            port for port, real in daemon.app.ports.items() if not api.server.url.endswith(f":{real}")
+        )
+        assert 200 == await daemon.say("hello", port=port)
+        await daemon.settled()
+        relayed = delivery_id("ear", "m1", a_place("mouth/default"))
+        assert "sent" == (await ask(api, "GET", f"/api/deliveries/{relayed}"))[2]["status"]
+        for method, more in (("PATCH", {"json": {"text": "forged"}}), ("DELETE", {})):
+            status, _, problem = await ask(api, method, f"/api/deliveries/{relayed}", **more)
+            assert (422, "urn:msgbridge:problem:unable") == (status, problem["type"])
+        assert ["hello"] == mouth.texts
 
     over_a_daemon(scenario, tmp_path)
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from bridge.desk import Reloaded
-from bridge.model import AttachmentKind, Button, Status, TextFormat
+from bridge.model import AttachmentKind, Button, RawForm, Status, TextFormat
 from bridge.status.api_operations import OPERATIONS
 from tests import scenes
 from tests.api_client import client_of
@@ -72,6 +72,19 @@ def test_a_letter_may_be_a_card():
         assert (Button("Open", "https://ci.example/7"),) == letter.buttons
         assert AttachmentKind.IMAGE is letter.attachments[0].kind
         assert "https://ci.example/7.png" == letter.attachments[0].url
+
+    ask_the_api(scenario)
+
+
+def test_a_letter_may_be_in_the_platforms_own_form():
+    """Posted as it is; what cannot be encoded is cleaned out of it."""
+    raw = {"name": "sampleLink", "parameters": {"title": "Deploy\ud800 7", "text": "x"}}
+
+    async def scenario(api, desk):
+        assert 202 == (await api.ask("POST", "/api/messages", json={**LETTER, "raw": raw}))[0]
+        assert RawForm("sampleLink", '{"title": "Deploy 7", "text": "x"}') == desk.letters[0].raw
+        for bad in ({"name": "x"}, {"name": "x", "parameters": "x"}, {**raw, "more": 1}):
+            assert 400 == (await api.ask("POST", "/api/messages", json={**LETTER, "raw": bad}))[0]
 
     ask_the_api(scenario)
 

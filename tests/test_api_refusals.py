@@ -216,6 +216,22 @@ def test_only_plain_json_is_taken(headers):
     ask_the_api(scenario)
 
 
+def test_a_body_of_unknown_length_has_the_same_limit():
+    """Sent in chunks it is cut off when it is too long."""
+
+    async def endless():
+        for _ in range(40):
+            yield b" " * 10_000
+
+    async def scenario(api, desk):
+        headers = {"Content-Type": "application/json"}
+        status, _, _ = await api.ask("POST", "/api/messages", data=endless(), headers=headers)
+        assert 413 == status
+        assert 202 == (await api.ask("POST", "/api/messages", json=LETTER))[0]
+
+    ask_the_api(scenario)
+
+
 def test_text_is_cleaned_where_it_enters():
     """Lone surrogates, NUL and direction marks in names would break others further on."""
     letter = {

@@ -111,16 +111,20 @@ async def test_a_replay_keeps_to_its_rate():
 
 
 @scenario
-async def test_what_dies_again_is_not_replayed_for_ever():
+async def test_what_dies_while_the_replay_runs_is_not_replayed():
+    """Neither what dies again, nor what is new: the work has an end."""
     async with a_bridge(*[Refused("no", reason="refused")] * 1000) as bridge:
         for n in range(3):
             await bridge.say(f"{n}")
         await bridge.settled()
-        steps = [step.done async for step in a_mover(bridge).replay(ALL, None)]
-        await bridge.settled()
+        steps = []
+        async for step in a_mover(bridge).replay(ALL, 1.0):
+            steps.append(step.done)
+            await bridge.say(f"new {step.done}")
+            await bridge.settled()
 
-        assert [0, 3] == steps
-        assert 6 == len(bridge.there.tried)
+        assert [0, 1, 2, 3] == steps
+        assert 3 + 3 + 4 == len(bridge.there.tried)
 
 
 @scenario

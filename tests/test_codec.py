@@ -31,6 +31,7 @@ from bridge.model import (
     MessageId,
     Plan,
     Quote,
+    RawForm,
     Reaction,
     Replacement,
     Sender,
@@ -222,3 +223,11 @@ def test_the_layout_of_version_1_can_be_read() -> None:
 
     assert an_envelope() == decode(body)
     assert body == encode(an_envelope()).body
+
+
+def test_a_message_in_the_platforms_own_form_comes_back():
+    """And one without is written as ever."""
+    raw = an_envelope(message=a_message(raw=RawForm("sampleLink", "{}")))
+
+    assert raw == decode(encode(raw).body)
+    assert b"sampleLink" not in encode(an_envelope()).body

@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
+import socket
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -376,3 +378,57 @@ def test_reloads_under_load_lose_nothing_and_mix_nothing(tmp_path):
     assert "BROKEN" not in "".join(texts)
     assert status["journal"]["ledger"]["balanced"]
     assert len(accepted) * 2 == status["journal"]["ledger"]["by_status"]["sent"]
+
+
+def test_a_reload_in_its_midst_does_not_keep_the_daemon_from_stopping(tmp_path):
+    """SIGTERM while an old driver still sends: it ends within its ten seconds, nothing is lost."""
+
+    async def scenario():
+        port = free_port()
+        async with a_mouth() as mouth:
+            files = ends(port, mouth, "a")
+            loop = asyncio.get_running_loop()
+            async with a_daemon(
+                tmp_path, config(tmp_path, files), rules(("r", "ear", "a", "{msg}"))
+            ) as daemon:
+                mouth.hold.clear()
+                await daemon.say("in flight", port=port)
+                await daemon.until(lambda: mouth.inside)
+                files["a"]["send_timeout"] = "60s"
+                (tmp_path / "config.json").write_text(config(tmp_path, files))
+                await daemon.reload()
+                loop.call_later(0.3, mouth.hold.set)
+                began = loop.time()
+            return loop.time() - began, mouth.texts
+
+    took, texts = asyncio.run(scenario())
+    assert took < 5
+    assert ["in flight"] == texts
+
+
+def test_the_supervisor_is_told_of_a_reload(tmp_path):
+    """RELOADING with the time that systemd wants, and READY when it is over, whatever came of it."""
+
+    async def scenario():
+        port = free_port()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.bind(str(tmp_path / "notify"))
+            supervisor.setblocking(False)
+            async with a_mouth() as mouth:
+                files = config(tmp_path, ends(port, mouth, "a"))
+                made = rules(("r", "ear", "a", "{msg}"))
+                environ = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+                async with a_daemon(tmp_path, files, made, environ=environ) as daemon:
+                    await daemon.reload(dry=True)
+                    (tmp_path / "rules.json").write_text("{")
+                    await daemon.reload()
+            told = []
+            while True:
+                try:
+                    told.append(supervisor.recv(1024).decode())
+                except BlockingIOError:
+                    return [one for one in told if "WATCHDOG" not in one]
+
+    ready, reloading, again, stopping = asyncio.run(scenario())
+    assert ("READY=1", "READY=1", "STOPPING=1") == (ready, again, stopping)
+    assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", reloading)

@@ -17,6 +17,7 @@ from bridge.model import (
     Mention,
     MessageId,
     Quote,
+    RawForm,
     Replacement,
     Support,
     TextFormat,
@@ -254,3 +255,16 @@ def test_an_interrupted_message_goes_on_where_it_stopped(said, limit, before, af
 
 def _resolved(links):
     return tuple(Resolved(replace(PICTURE, url=link)) for link in links)
+
+
+def test_a_message_in_the_platforms_own_form_goes_out_as_it_is():
+    """One part, whatever the template says; where the platform takes no such, its text is said."""
+    raw = RawForm("sampleLink", "{}")
+    delivery = a_delivery(envelope=an_envelope(message=a_message("a link", raw=raw)))
+    native, plain = (
+        render(delivery, Capabilities(max_text=100, raw=able), platform="x", style=Style(), now=NOON)
+        for able in (True, False)
+    )
+
+    assert [raw] == [one.raw for one in native]
+    assert [(None, "Ada: a link")] == [(one.raw, one.text) for one in plain]

@@ -1,17 +1,22 @@
 """The status page as a text: what it says, and what no stranger can make of it."""
 
+import re
+import shlex
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
-from bridge.desk import Reloaded
+from bridge.cli import _parser
+from bridge.desk import InstanceState, LaneState, Reloaded
 from bridge.i18n import speaker
 from bridge.model import Status
 from bridge.routing import Router
 from bridge.status.page import View, login_page, status_page
 from bridge.status.page_picture import routes_picture
 from tests import scenes
+from tests.clock import NOON
 
 _VOID = {"meta", "link", "input", "br", "hr"}
 
@@ -127,7 +132,7 @@ def test_dead_letters_come_with_the_command_to_type():
     text = read(snapshot).text
 
     assert (
-        "odd one 4 msgbridge dead list --reason 'odd one' msgbridge dead replay --reason 'odd one' gave_up 1"
+        "odd one 4 msgbridge dead replay --reason 'odd one' msgbridge dead drop --reason 'odd one' gave_up 1"
         in text
     )
 
@@ -156,6 +161,32 @@ def test_books_that_do_not_balance_are_loud():
         "nothing is accepted",
     ):
         assert worry in text
+
+
+@pytest.mark.parametrize(
+    ("fault", "sign"),
+    [
+        ({"ready": "stopping"}, "✗"),
+        ({"journal": scenes.a_journal(broken="EIO")}, "✗"),
+        ({"journal": scenes.a_journal(lost=1)}, "✗"),
+        ({"journal": scenes.a_journal(damaged=1)}, "✗"),
+        ({"journal": scenes.a_journal(fullness=0.95)}, "✗"),
+        ({"journal": scenes.a_journal(fullness=0.8)}, "!"),
+        ({"journal": scenes.a_journal(scenes.books(planned=2, sent=1))}, "✗"),
+        ({"instances": (scenes.an_instance("a", state=InstanceState.SUSPENDED),)}, "✗"),
+        ({"instances": (scenes.an_instance("a", state=InstanceState.PAUSED),)}, "!"),
+        ({"destinations": (scenes.a_destination("a/b", LaneState.SUSPENDED),)}, "✗"),
+        ({"destinations": (scenes.a_destination("a/b", LaneState.RETRYING),)}, "!"),
+        ({"dead": {"gave_up": 1}}, "!"),
+        ({"last_reload": Reloaded(at=NOON, ok=False, asked_by="x", generation=7)}, "✗"),
+    ],
+)
+def test_each_fault_by_itself_takes_the_calm_away(fault, sign):
+    """In the heading, and in the title of the browser's tab."""
+    parsed = read(replace(scenes.healthy(), **fault))
+
+    assert "All is well" not in parsed.text
+    assert parsed.text.startswith(f"{sign} msgbridge msgbridge 中文 {sign}")
 
 
 def test_a_refused_reload_shows_the_very_lines():
@@ -267,3 +298,19 @@ def test_the_form_for_a_token_says_when_one_was_wrong():
 
     assert "That is no token" not in login_page(view, refused=False)
     assert "That is no token" in login_page(view, refused=True)
+
+
+def test_the_commands_on_the_page_can_be_typed():
+    """The command line knows every one of them, whatever the names in them."""
+    snapshot = replace(
+        scenes.suspended(),
+        dead={"gave up; rm -rf": 1},
+        instances=(scenes.an_instance("it's", state=InstanceState.PAUSED),),
+    )
+    commands = re.findall(r"<code>(msgbridge .*?)</code>", page(snapshot))
+
+    assert 5 == len(commands)
+    for command in commands:
+        program, *words = shlex.split(unescape(command))
+        assert "msgbridge" == program
+        _parser().parse_args(words)

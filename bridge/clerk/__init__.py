@@ -90,7 +90,11 @@ class Clerk:
         return ConversationRef(one.id, ConversationId(words))
 
     async def send(self, letter: Letter, *, who: str) -> DeliveryId:
-        self._known(letter.to.instance)
+        capabilities = self.roster.running[self._known(letter.to.instance)].driver.capabilities
+        if letter.raw is not None and not capabilities.raw:
+            raise DeskError(
+                f"{letter.to.instance} takes no message in a form of its own: leave it out", code="unable"
+            )
         event = EventId(f"{who}:{letter.key}" if letter.key else uuid.uuid4().hex)
         message = Message(
             MessageId(event),
@@ -99,6 +103,7 @@ class Clerk:
             attachments=letter.attachments,
             title=letter.title,
             buttons=letter.buttons,
+            raw=letter.raw,
         )
         sent = await self._post(event, EventKind.MESSAGE, letter.to, message)
         _acted(who, "send", to=str(letter.to), delivery=sent)

@@ -26,6 +26,7 @@ from bridge.model import (
     DeliveryId,
     Envelope,
     InstanceId,
+    RawForm,
     Route,
     Status,
     TextFormat,
@@ -268,6 +269,8 @@ class Letter:
     title: str = ""
     buttons: tuple[Button, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    raw: RawForm | None = None
+    """In the platform's own form; ``text`` is what operators see of it, and what an edit changes."""
     key: str = ""
     """The same key again sends nothing; empty for a letter that is never repeated."""
 

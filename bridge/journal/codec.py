@@ -31,6 +31,7 @@ from bridge.model import (
     MessageId,
     Plan,
     Quote,
+    RawForm,
     Reaction,
     Replacement,
     Sender,
@@ -80,6 +81,8 @@ def encode(envelope: Envelope) -> Encoded:
             message.mentions and [(m.user_id, m.display_name) for m in message.mentions],
             quote and (quote.id, quote.sender, quote.text),
             message.buttons and [(b.label, b.url) for b in message.buttons],
+            # Behind the others and only where there is one: rows of before stay what they are.
+            *([(message.raw.name, message.raw.parameters)] if message.raw else ()),
         )
     )
     around = _json(
@@ -120,6 +123,7 @@ def decode(body: bytes) -> Envelope:
             mentions,
             quote,
             buttons,
+            *raw,
         ) = said
         (
             display_name,
@@ -146,6 +150,7 @@ def decode(body: bytes) -> Envelope:
                 quote=Quote(*quote) if quote is not None else None,
                 title=title,
                 buttons=tuple(Button(*button) for button in buttons),
+                raw=RawForm(*raw[0]) if raw else None,
             ),
             occurred_at=_EPOCH + timedelta(microseconds=occurred_at),
             received_at=_EPOCH + timedelta(microseconds=received_at),

@@ -23,6 +23,7 @@ from bridge.model import (
     Button,
     ConversationRef,
     InstanceId,
+    RawForm,
     TextFormat,
 )
 from bridge.problems import listed, quoted
@@ -58,7 +59,7 @@ class Refusal(BridgeError):
 def parsed(body: bytes, component: str) -> dict[str, Any]:
     """A body that fits the component of that name. Raises `Refusal`."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        value = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):
         raise Refusal(400, "malformed", "the body is not one JSON value in UTF-8") from None
     error = best_match(_validator(component).iter_errors(value))
@@ -125,8 +126,16 @@ def letter_of(body: Mapping[str, Any], key: str, config: Config) -> Letter:
             )
             for one in body.get("attachments", ())
         ),
+        raw=_raw(body.get("raw")),
         key=key,
     )
+
+
+def _raw(body: Mapping[str, Any] | None) -> RawForm | None:
+    if body is None:
+        return None
+    written = json.dumps(body["parameters"], ensure_ascii=False)
+    return RawForm(clean_name(body["name"]), clean_text(written))
 
 
 def text_of(body: Mapping[str, Any]) -> str:
@@ -229,7 +238,3 @@ def _said(error: ValidationError) -> str:
         case "maxLength" | "maxItems" | "maxProperties" | "maximum":
             return f"{where}: at most {wanted}"
     return f"{where}: not as the document says ({error.validator})"
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")

@@ -97,8 +97,19 @@ _TAKEN: Mapping[str, Schema] = {
                 "description": "They make it a card; a platform without buttons says them in the text.",
             },
             "attachments": {"type": "array", "items": ref("Attachment"), "maxItems": 20},
+            "raw": {
+                **_object(
+                    {
+                        "name": _text("The template: for DingTalk its msgKey.", least=1),
+                        "parameters": {"type": "object", "description": "For DingTalk its msgParam."},
+                    }
+                ),
+                "description": "The message in the platform's own form, posted as it is; `text` is then "
+                "what operators see of it.",
+                "examples": [{"name": "sampleLink", "parameters": {"title": "Deploy 7", "text": "…"}}],
+            },
         },
-        optional=("format", "title", "buttons", "attachments"),
+        optional=("format", "title", "buttons", "attachments", "raw"),
     ),
     "Change": _object({"text": _text("What it says from now on.", most=LONGEST_TEXT, least=1)}),
     "Choice": {

@@ -18,6 +18,9 @@ from bridge.status.api_requests import Refusal, choice_of, letter_of, text_of
 LISTING_WITHIN = 30.0
 """Seconds that a platform may take to list its people or conversations."""
 
+LETTERS = "@desk"
+"""The instance that letters of the desk come from."""
+
 _DEFAULT_LIMIT = 100
 
 
@@ -68,12 +71,23 @@ async def outcome(call: Call) -> dict[str, Any]:
 
 
 async def edit(call: Call) -> dict[str, Any]:
+    await _check_letter(call)
     changed = await call.desk.edit(call.path["id"], text_of(call.body), who=call.who)
     return {"delivery_id": changed}
 
 
 async def recall(call: Call) -> dict[str, Any]:
+    await _check_letter(call)
     return {"delivery_id": await call.desk.recall(call.path["id"], who=call.who)}
+
+
+async def _check_letter(call: Call) -> None:
+    """A program changes what programs and operators sent, never what people said. Raises `Refusal`."""
+    row = await call.desk.outcome(call.path["id"])
+    if row is None:
+        raise Refusal(404, "unknown", "the journal knows no delivery of that id (any more)")
+    if row.delivery.envelope.source.instance != LETTERS:
+        raise Refusal(422, "unable", "somebody else's message: only letters can be changed or taken back")
 
 
 async def users(call: Call) -> dict[str, Any]:

@@ -33,20 +33,21 @@ def dead(snapshot: Snapshot, reader: Reader) -> Html:
     columns = (
         Column(phrase("reason")),
         Column(phrase("letters"), number=True),
-        Column(phrase("look at them")),
         Column(phrase("send them again")),
+        Column(phrase("give them up")),
     )
     worst_first = sorted(snapshot.dead.items(), key=lambda item: (-item[1], item[0]))
     rows: list[tuple[Child, ...]] = [
         (
             shortened(reason),
             count(number),
-            command(f"msgbridge dead list --reason {shlex.quote(shortened(reason))}"),
             command(f"msgbridge dead replay --reason {shlex.quote(shortened(reason))}"),
+            command(f"msgbridge dead drop --reason {shlex.quote(shortened(reason))}"),
         )
         for reason, number in worst_first
     ]
-    return reader.section("dead", title, reader.table("dead", columns, rows))
+    each = tag("p", reader.speak(phrase("each by itself:")), " ", command("msgbridge dead list"))
+    return reader.section("dead", title, reader.table("dead", columns, rows), each)
 
 
 def journal(snapshot: Snapshot, reader: Reader) -> Html:

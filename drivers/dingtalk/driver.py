@@ -40,6 +40,7 @@ class AppRobotDriver:
         buttons=Support.NATIVE,
         edit=Support.NATIVE,
         recall=Support.NATIVE,
+        raw=True,
     )
 
     def __init__(self, instance: InstanceId, robot: AppRobot, toolbox: Toolbox) -> None:

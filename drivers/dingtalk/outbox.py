@@ -133,7 +133,7 @@ class Outbox:
     # --- by the OpenAPI ---
 
     async def _send_by_api(self, outgoing: Outgoing) -> Receipt:
-        if not (outgoing.attachments or outgoing.buttons or outgoing.mentions):  # as nearly always
+        if not (outgoing.attachments or outgoing.buttons or outgoing.mentions or outgoing.raw):
             said = posts.text_post(outgoing, self._wording)
             return Receipt(await self._post(outgoing, said))
         key = outgoing.idempotency_key
@@ -200,7 +200,11 @@ class Outbox:
 
     def _wants_session(self, outgoing: Outgoing) -> bool:
         conversation = outgoing.destination.conversation
-        if outgoing.attachments or not self._sessions.current(conversation, self._api.now):
+        if (
+            outgoing.attachments
+            or outgoing.raw
+            or not self._sessions.current(conversation, self._api.now)
+        ):
             return False
         if self._robot.send_via == "session":
             return True
@@ -211,7 +215,7 @@ class Outbox:
         """None where there is no session (any more). Nothing of ours goes with it but the message."""
         conversation = outgoing.destination.conversation
         url = self._sessions.current(conversation, self._api.now)
-        if not url or outgoing.attachments:
+        if not url or outgoing.attachments or outgoing.raw:
             return None
         posted = robot_send.encode(outgoing, self._wording)
         answer = await self._toolbox.request("POST", url, body=posted.body, headers=robot_send.HEADERS)
@@ -225,7 +229,7 @@ class Outbox:
     # --- cards ---
 
     def _card_values(self, outgoing: Outgoing) -> dict[str, str] | None:
-        if not self._robot.card_template_id or outgoing.attachments:
+        if not self._robot.card_template_id or outgoing.attachments or outgoing.raw:
             return None
         if not any(map(robot_send.opens, outgoing.buttons)):
             return None

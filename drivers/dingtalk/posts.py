@@ -45,8 +45,11 @@ def compose(outgoing: Outgoing, wording: Wording) -> tuple[Post, tuple[str, ...]
     Text, Markdown, a link or a card, and notes of what was left out of it.
 
     One button is a card that opens it, two to five are a card with buttons; what is more stands as
-    links in the text. A single button without a label is a link card, where there is a picture.
+    links in the text. A single button without a label is a link card, where there is a picture. A
+    message in DingTalk's own form goes out as it is.
     """
+    if outgoing.raw is not None:
+        return Post(outgoing.raw.name, outgoing.raw.parameters), ()
     buttons = [button for button in outgoing.buttons if opens(button)]
     notes = []
     if dropped := len(outgoing.buttons) - len(buttons):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import Transient
-from bridge.model import Attachment, AttachmentKind, Button, Mention, Receipt, TextFormat, UserId
+from bridge.model import Attachment, AttachmentKind, Button, Mention, RawForm, Receipt, TextFormat, UserId
 from drivers.dingtalk.faults import Fault, refusal
 from drivers.dingtalk.media_rules import amr_duration, ending_of, mp4_duration
 from drivers.dingtalk.message_templates import MAX_PARAM, complaint_about
@@ -359,3 +359,20 @@ def test_a_files_ending_is_all_that_its_name_says(filename: str, media_type: str
     The name is a stranger's text.
     """
     assert ending_of(filename, media_type) == ending
+
+
+def test_a_message_in_dingtalks_own_form_goes_out_as_it_is() -> None:
+    """
+    Its template and its parameters, byte for byte, and DingTalk takes it.
+    """
+    values = {
+        "title": "t",
+        "text": "x",
+        "picUrl": "https://a.example/p",
+        "messageUrl": "https://a.example",
+    }
+
+    pair, _ = sent("seen by operators", raw=RawForm("sampleLink", json.dumps(values)))
+
+    post = pair.dingtalk.received[0]
+    assert (post.msg_key, post.params) == ("sampleLink", values)
