@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bridge.clerk import Clerk
 from bridge.clerk.moving import Mover
 from bridge.desk import Choice, DeskError
 from bridge.errors import Refused, Transient
@@ -139,3 +140,33 @@ async def test_nothing_chosen_is_a_slip_and_moves_nothing():
         await bridge.settled()
 
         assert ["a"] == bridge.there.texts
+
+
+@pytest.mark.parametrize("verb", ["edit", "recall"])
+def test_what_people_wrote_is_not_the_operators_to_change(verb):
+    """Only what was sent from the desk is changed from the desk."""
+
+    @scenario
+    async def part():
+        async with a_bridge() as bridge:
+            relayed = await bridge.say("mine")
+            await bridge.settled()
+            clerk = Clerk(
+                journal=bridge.journal,
+                lanes=bridge.lanes,
+                roster=None,  # neither it nor the others are asked before the writer is
+                reloader=None,
+                lookout=None,
+                mover=a_mover(bridge),
+                clock=bridge.clock,
+            )
+            change = clerk.recall(relayed.id, who="operator")
+            if verb == "edit":
+                change.close()
+                change = clerk.edit(relayed.id, "yours", who="operator")
+            with pytest.raises(DeskError, match="only its writer"):
+                await change
+            await bridge.settled()
+            assert 1 == len(bridge.there.tried)
+
+    part()

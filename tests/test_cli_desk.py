@@ -159,6 +159,7 @@ def test_deliveries_are_held_released_and_dropped(tmp_path):
             nothing = command("queue", "hold", folder=tmp_path)
             none = command("queue", "hold", "0123456789abcdef", folder=tmp_path)
             receiver.status = 200
+            replayed = command("dead", "replay", by_text["2"], folder=tmp_path)
             released = command("queue", "release", "--instance", "mouth", folder=tmp_path)
             wait_until(lambda: len(receiver.got) == 3, within=30)
             ledger = ask(tmp_path, "status")["journal"]["ledger"]
@@ -167,7 +168,8 @@ def test_deliveries_are_held_released_and_dropped(tmp_path):
     assert (0, "1 dropped\n") == (dropped.returncode, dropped.stdout)
     assert (2, True) == (nothing.returncode, "--all" in nothing.stderr)
     assert 1 == none.returncode
-    assert (0, "2 waiting again\n") == (released.returncode, released.stdout)
+    assert (0, "1 waiting again\n") == (replayed.returncode, replayed.stdout)
+    assert (0, "1 waiting again\n") == (released.returncode, released.stdout)
     assert {"ci: 0", "ci: 2", "ci: 3"} == set(receiver.got)
     assert (1, 3) == (ledger["by_status"]["dropped"], ledger["by_status"]["sent"])
     verbs = [event["verb"] for event in events(tmp_path, "operator.acted")]

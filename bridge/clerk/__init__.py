@@ -256,8 +256,14 @@ class Clerk:
         return delivery_id(envelope.source.instance, event, to)
 
     async def _sent(self, delivery_id: str) -> Row:
+        """Only what was written here may be changed here: what people wrote is theirs."""
         for status in (Status.SENT, *Status):
             if found := await self.journal.rows(status, limit=1, delivery_id=delivery_id):
+                if found[0].delivery.envelope.source != HERE:
+                    raise DeskError(
+                        f"{delivery_id} was relayed, not sent from here: only its writer can change it",
+                        code="unable",
+                    )
                 return found[0]
         raise DeskError(f"the journal knows no delivery {delivery_id}", code="unknown")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli import OK, PROBLEMS, USAGE, spoken
-from bridge.cli.asking import Unreachable, add_desk_options, asking, conversation
+from bridge.cli.asking import Unreachable, add_desk_options, ask, asking, conversation
 from bridge.cli.choosing import Meter, add_choice_options, choice, wired
 from bridge.cli.journaled import add_filter_options, add_row_options, fail, journal_path, list_rows
 from bridge.cli.queue import run_move, run_show
@@ -30,7 +30,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     showing.add_argument("id", help="the delivery's id, as in the list and in the log")
     showing.set_defaults(run=run_show)
     replaying = commands.add_parser(
-        "replay", help="let dead letters wait again; a running daemon sends them at once"
+        "replay",
+        help="let dead letters wait again, and held deliveries by their ids; sent at once",
     )
     add_choice_options(replaying)
     add_desk_options(replaying)
@@ -96,6 +97,8 @@ def _by_daemon(arguments: argparse.Namespace, chosen: Choice) -> int:
         if kind == "progress":
             meter.show(done, progress["total"])
     meter.end()
+    if chosen.ids:  # somebody who names a held one means it
+        done += ask(arguments, "release", choice=wired(chosen))["count"]
     return done
 
 
@@ -107,8 +110,9 @@ def _in_journal(path: Path, chosen: Choice) -> int:
 
     ids: list[str] = []
     with open_reader(path) as reader:
-        after = 0
-        while page := reader.choose(Status.DEAD, chosen, after=after):
-            after = page[-1].seq
-            ids += [one.id for one in page]
+        for status in (Status.DEAD, Status.HELD) if chosen.ids else (Status.DEAD,):
+            after = 0
+            while page := reader.choose(status, chosen, after=after):
+                after = page[-1].seq
+                ids += [one.id for one in page]
     return replay(path, ids, clock=SystemClock()) if ids else 0
