@@ -16,6 +16,9 @@ from bridge.routing import Router
 _READ_AT_ANY_TIME = frozenset({"delivery", "language", "proxy", "api"})
 """Keys of ``global`` that a reload puts in force; the others need a restart."""
 
+_KEYS = {"capacity": "journal"}
+"""Fields of `Global` that the file calls by another name."""
+
 T = TypeVar("T")
 
 _NOT_MEANT = frozenset({"line", "file"})
@@ -46,7 +49,7 @@ def difference(old: Generation, config: Config, router: Router, started_with: Gl
         instances_removed=_only(running, wanted),
         instances_changed=tuple(id_ for id_ in wanted if id_ in running and wanted[id_] != running[id_]),
         restart_needed=tuple(
-            field.name
+            _KEYS.get(field.name, field.name)
             for field in fields(Global)
             if field.name not in _READ_AT_ANY_TIME
             and getattr(config.global_, field.name) != getattr(started_with, field.name)
