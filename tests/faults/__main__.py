@@ -10,12 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.group_robot import LONG_ONLY
+from tests.faults import group_robot, reloading
 from tests.faults.scenarios import LONG, SCENARIOS, SHORT, Length
 from tests.faults.stage import Result
 
 _LIMIT = 600.0
-_ALL = {**SCENARIOS, **LONG_ONLY}
+_ALL = {**SCENARIOS, **group_robot.LONG_ONLY, **reloading.LONG_ONLY}
 _HEAD = (
     "scenario", "promised", "arrived", "lost", "altered", "spurious", "disordered", "doubled",
     "too often", "recovery", "kept",
