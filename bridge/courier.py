@@ -136,7 +136,8 @@ class Courier:
                 outlet.gate.throttles = gate.throttles = 0
             progress.sending = False
             if outcome is not None:
-                return replace(outcome, attempts=progress.delivery.attempts)
+                attempts = progress.delivery.attempts
+                return replace(outcome, attempts=attempts) if attempts else outcome
 
     def holds_lost_answers(self, delivery: Delivery) -> bool:
         """Whether its destination would rather lose a message than get it twice."""
