@@ -172,7 +172,7 @@ def test_a_full_journal_holds_the_stream_back_and_loses_nothing(tmp_path):
         async with Simulator() as dingtalk:
             write_files(tmp_path, dingtalk, journal={"max_waiting": 100})
             corridor = Corridor(tmp_path, dingtalk)
-            dingtalk.fail_next(*[refusal(500, "system.error")] * 5, path="/v1.0/robot/groupMessages")
+            dingtalk.fail_next(*[refusal(500, "system.error")] * 7, path="/v1.0/robot/groupMessages")
             async with a_daemon(tmp_path):
                 for n in range(300):
                     await corridor.say(f"{n}")
