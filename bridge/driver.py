@@ -32,6 +32,7 @@ from bridge.model import (
     InstanceId,
     MessageId,
     Outgoing,
+    Reaction,
     Receipt,
 )
 
@@ -203,6 +204,20 @@ class Recaller(Protocol):
 
     async def recall(self, conversation: ConversationId, message_ids: Sequence[MessageId]) -> Receipt:
         """Take the posted parts back. Raises a `DeliveryError`; already gone is no error."""
+        ...
+
+
+@runtime_checkable
+class Reactor(Protocol):
+    """A platform where a bot can put an emoji on a message."""
+
+    async def react(
+        self, conversation: ConversationId, message_id: MessageId, reaction: Reaction
+    ) -> Receipt:
+        """
+        Put ``reaction`` on a message that we or others posted there, or take ours back. Raises a
+        `DeliveryError`: `Refused` for an emoji that the platform does not take.
+        """
         ...
 
 

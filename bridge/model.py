@@ -353,6 +353,8 @@ class Capabilities:
     buttons: Support = Support.FALLBACK
     raw: bool = False
     """It takes messages in the platform's own form."""
+    one_line: bool = False
+    """A post is a single line: every line of a text is a part of its own."""
     rate_limit: RateLimit | None = None
 
 
