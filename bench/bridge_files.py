@@ -39,9 +39,11 @@ class Bridge:
         return self._read("SELECT count(*) FROM deliveries WHERE status = ?", NUMBER_OF[Status.WAITING])
 
     def unsent(self) -> int:
-        """Deliveries that were planned, but are not booked as sent."""
-        sent = self._read("SELECT count(*) FROM deliveries WHERE status = ?", NUMBER_OF[Status.SENT])
-        return self._read("SELECT planned FROM counters") - sent
+        """Deliveries that were planned, but are not booked as sent, by rows or by the tally of old."""
+        number = NUMBER_OF[Status.SENT]
+        sent = self._read("SELECT count(*) FROM deliveries WHERE status = ?", number)
+        forgotten = self._read("SELECT ifnull(sum(count), 0) FROM pruned WHERE status = ?", number)
+        return self._read("SELECT planned FROM counters") - sent - forgotten
 
     def _read(self, query: str, *values: int) -> int:
         # Read-only and beside the daemon: the harness believes the disk, not what the daemon says.
@@ -50,17 +52,23 @@ class Bridge:
         return int(number)
 
     def write(
-        self, *, sink_port: int, pairs: Iterable[tuple[int, int]], send_timeout: float = 15.0
+        self,
+        *,
+        sink_port: int,
+        pairs: Iterable[tuple[int, int]],
+        send_timeout: float = 15.0,
+        second_port: int | None = None,
     ) -> None:
         """
         Write config.json and rules.json: one rule for each pair of source and destination group.
 
+        With a ``second_port`` every second pair goes out by an account of its own, to a platform there.
         ``send_timeout`` in seconds. Texts go out as they came, and no message counts as late, so that
         a judge can compare byte for byte.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         base_url = f"http://127.0.0.1:{sink_port}"
-        config = {
+        config: dict[str, Any] = {
             "global": {
                 "data_dir": str(self.directory / "data"),
                 "http": {"host": "127.0.0.1"},
@@ -71,6 +79,7 @@ class Bridge:
             "dingtalk": {
                 "src": {
                     **_account("src", base_url),
+                    "allowed_users": "*",
                     "signing_secret": SIGNING_SECRET,
                     "listen_port": self.listen_port,
                     "listen_path": PATH,
@@ -82,7 +91,15 @@ class Bridge:
                 },
             },
         }
-        rules = {"rules": [_forward(*pair) for pair in pairs]}
+        accounts = ["dst"]
+        if second_port is not None:
+            accounts.append("dst2")
+            config["dingtalk"]["dst2"] = {
+                **_account("dst2", f"http://127.0.0.1:{second_port}"),
+                "receive": "none",
+                "send_timeout": f"{send_timeout:g}s",
+            }
+        rules = {"rules": [_forward(*pair, accounts[pair[1] % len(accounts)]) for pair in pairs]}
         (self.directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
         (self.directory / "rules.json").write_text(json.dumps(rules), encoding="utf-8")
 
@@ -96,11 +113,11 @@ def _account(name: str, base_url: str) -> dict[str, Any]:
     }
 
 
-def _forward(heard: int, told: int) -> dict[str, Any]:
+def _forward(heard: int, told: int, by: str) -> dict[str, Any]:
     return {
         "id": f"pair-{heard}-{told}",
         "type": "forward",
         "from": {"src": {"open_conversation_id": source(heard)}},
-        "to": {"dst": {"open_conversation_id": destination(told)}},
+        "to": {by: {"open_conversation_id": destination(told)}},
         "msg": {"msg_format": "{msg}"},
     }

@@ -47,15 +47,15 @@ class WrongResult(Exception):
     """The subject did not do its work, so its speed means nothing."""
 
 
-async def relay_flow(rig: Rig, count: int) -> Flow:
-    async with floor_relay(rig, GROUPS) as relay:
-        return await _flow(rig, relay, count, GROUPS)
+async def relay_flow(rig: Rig, count: int, *, groups: int = GROUPS) -> Flow:
+    async with floor_relay(rig, groups) as relay:
+        return await _flow(rig, relay, count, groups)
 
 
-async def bridge_flow(rig: Rig, count: int) -> Flow:
-    """64 groups to 64 groups."""
-    async with bridge(rig, [(n, n) for n in range(GROUPS)]) as relay:
-        return await _flow(rig, relay, count, GROUPS)
+async def bridge_flow(rig: Rig, count: int, *, groups: int = GROUPS) -> Flow:
+    """From so many groups to as many others."""
+    async with bridge(rig, [(n, n) for n in range(groups)]) as relay:
+        return await _flow(rig, relay, count, groups)
 
 
 async def bridge_one_group(rig: Rig, count: int) -> Flow:

@@ -8,6 +8,8 @@ from functools import partial
 
 from bench.wire import Framed, status_of
 
+_ANSWERED_WITHIN = 30.0
+
 
 class _Sender(Framed):
     """One connection that posts the next callback as soon as the last one is answered."""
@@ -16,12 +18,14 @@ class _Sender(Framed):
         super().__init__()
         self._requests = requests
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.answered: list[float] = []
 
     def start(self) -> None:
         self._post_next()
 
     def message_received(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"HTTP/1.1 200"):
+            self.answered.append(time.monotonic())
             self._post_next()
         elif not self.done.done():
             self.done.set_exception(RuntimeError(f"the ingress answered {status_of(head)}: {body!r}"))
@@ -91,3 +95,28 @@ async def open_loop(port: int, requests: Sequence[bytes], *, rate: float) -> lis
             if sender.done.done():
                 sender.done.result()
     return posted
+
+
+async def answer_times(port: int, requests: Sequence[bytes], *, rate: float) -> list[float]:
+    """
+    Post ``rate`` requests a second; milliseconds from each write to its answer, by connection.
+
+    Thirty-two connections take turns, so one that still waits for an answer holds up no other.
+    """
+    lanes = 32
+    posted: list[list[float]] = [[] for _ in range(lanes)]
+    loop = asyncio.get_running_loop()
+    async with _connected(port, [iter(()) for _ in range(lanes)]) as senders:
+        first = loop.time()
+        for i, request in enumerate(requests):
+            await asyncio.sleep(first + i / rate - loop.time())
+            posted[i % lanes].append(time.monotonic())
+            senders[i % lanes].transport.write(request)
+        async with asyncio.timeout(_ANSWERED_WITHIN):
+            while sum(len(sender.answered) for sender in senders) < len(requests):
+                await asyncio.sleep(0.01)
+    return [
+        1e3 * (there - here)
+        for sender, times in zip(senders, posted, strict=True)
+        for here, there in zip(times, sender.answered, strict=True)
+    ]

@@ -105,12 +105,16 @@ class Subject:
         return f"; its last words:\n{text}" if text else ""
 
 
-def launch(module: Sequence[str], log: Path) -> Subject:
-    """Start ``python -m MODULE …`` from the project's root, stderr appended to ``log``."""
+def launch(module: Sequence[str], log: Path, *, under: Sequence[str] = ()) -> Subject:
+    """
+    Start ``python -m MODULE …`` from the project's root, stderr appended to ``log``.
+
+    ``under`` is a command that becomes it, such as a tracer that steps aside.
+    """
     started = time.monotonic()
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", *module],
+            [*under, sys.executable, "-m", *module],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

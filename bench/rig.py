@@ -58,11 +58,23 @@ async def floor_relay(rig: Rig, groups: int) -> AsyncIterator[Relay]:
 
 
 @asynccontextmanager
-async def bridge(rig: Rig, pairs: Sequence[tuple[int, int]]) -> AsyncIterator[Relay]:
-    """The daemon with one rule for each pair, ready."""
-    directory = rig.directory / f"bridge-{next(rig.numbers)}"
-    files = Bridge(directory, free_port(), free_port())
-    files.write(sink_port=rig.sink.port, pairs=pairs)
+async def bridge(
+    rig: Rig,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    sink_port: int | None = None,
+    second_port: int | None = None,
+    files: Bridge | None = None,
+) -> AsyncIterator[Relay]:
+    """
+    The daemon with one rule for each pair, ready. It posts to the sink of the rig, or to
+    ``sink_port``; every second pair to ``second_port``, if given. With ``files`` it is one that was
+    stopped before, with its journal.
+    """
+    if files is None:
+        directory = rig.directory / f"bridge-{next(rig.numbers)}"
+        files = Bridge(directory, free_port(), free_port())
+        files.write(sink_port=sink_port or rig.sink.port, pairs=pairs, second_port=second_port)
     async with running(files.command, files.log, core=rig.cores.subject) as process:
         ready_after = await process.ready(files.status_port)
         yield Relay(process, files.listen_port, ready_after, files)

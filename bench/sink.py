@@ -55,9 +55,10 @@ class Sink:
 
 
 class _Call(Framed):
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, answer_after: float) -> None:
         super().__init__()
         self._sink = sink
+        self._answer_after = answer_after
 
     def message_received(self, head: bytes, body: bytes) -> None:
         if TOKEN in head:
@@ -67,17 +68,21 @@ class _Call(Framed):
         sink.times.append(time.monotonic())
         sink.bodies.append(body)
         sink.total += 1
-        self.transport.write(_SENT_ANSWER % sink.total)
+        answer = _SENT_ANSWER % sink.total
+        if self._answer_after:
+            asyncio.get_running_loop().call_later(self._answer_after, self.transport.write, answer)
+        else:
+            self.transport.write(answer)
         if len(sink.bodies) == sink.wanted:
             sink.arrived.set()
 
 
 @asynccontextmanager
-async def open_sink(port: int) -> AsyncIterator[Sink]:
-    """A sink on 127.0.0.1."""
+async def open_sink(port: int, *, answer_after: float = 0.0) -> AsyncIterator[Sink]:
+    """A sink on 127.0.0.1, that takes its time (seconds) to answer a post."""
     sink = Sink(port)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Call(sink), "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(lambda: _Call(sink, answer_after), "127.0.0.1", port, backlog=1024)
     try:
         yield sink
     finally:

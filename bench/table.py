@@ -27,7 +27,8 @@ class Figure:
     One line: what we measured in each run, what the floor did in the same run.
 
     ``judged`` says which value the mark is about: ``ours``, ``ratio`` (ours / floor) or
-    ``difference`` (ours - floor), always the median over the pairs.
+    ``difference`` (ours - floor), always the median over the pairs. Figures of one ``series`` belong
+    into one picture, each at its ``x``.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Figure:
     floor_name: str = ""
     judged: str = "ours"
     mark: Mark | None = None
+    series: str = ""
+    x: float = 0.0
 
     @property
     def value(self) -> float:
@@ -64,6 +67,8 @@ class Figure:
             "value": self.value,
             "mark": self.mark.words if self.mark else None,
             "met": self.met,
+            "series": self.series,
+            "x": self.x,
         }
 
     def cells(self) -> tuple[str, ...]:
