@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ORACLES := .venv-oracle
 CLIENTS := stable next openapi
 
-.PHONY: demo test test-full full oracle run bench faults lint unit docs clean
+.PHONY: demo test test-full full oracle run bench faults soak lint unit docs clean
 
 demo: $(VENV)/core
 	@$(BIN)/msgbridge demo $(if $(KEEP),--keep)
@@ -43,6 +43,10 @@ bench: $(VENV)/dev
 
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.faults
+
+# About half an hour: a thousand simulated hours, then ten minutes of the daemon, which must not grow.
+soak: $(VENV)/dev
+	$(BIN)/python -m tests.soak
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

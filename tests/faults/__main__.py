@@ -10,12 +10,44 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import group_robot, reloading
+from tests.faults import (
+    backlog,
+    clocks,
+    crashes,
+    damage,
+    destinations,
+    disk,
+    duplicates,
+    fsync,
+    group_robot,
+    loops,
+    reloading,
+    simulation,
+    slow_loris,
+    stall,
+)
 from tests.faults.scenarios import LONG, SCENARIOS, SHORT, Length
+from tests.faults.small_disk import CannotMount
 from tests.faults.stage import Result
 
 _LIMIT = 600.0
-_ALL = {**SCENARIOS, **group_robot.LONG_ONLY, **reloading.LONG_ONLY}
+_ALL = {
+    **SCENARIOS,
+    **crashes.LONG_ONLY,
+    **backlog.LONG_ONLY,
+    **clocks.LONG_ONLY,
+    **damage.LONG_ONLY,
+    **destinations.LONG_ONLY,
+    **disk.LONG_ONLY,
+    **duplicates.LONG_ONLY,
+    **fsync.LONG_ONLY,
+    **group_robot.LONG_ONLY,
+    **loops.LONG_ONLY,
+    **reloading.LONG_ONLY,
+    **simulation.LONG_ONLY,
+    **slow_loris.LONG_ONLY,
+    **stall.LONG_ONLY,
+}
 _HEAD = (
     "scenario", "promised", "arrived", "lost", "altered", "spurious", "disordered", "doubled",
     "too often", "recovery", "kept",
@@ -59,12 +91,17 @@ def main() -> int:
     length = SHORT if options.short else LONG
     names = options.only or list(SCENARIOS if options.short else _ALL)
     results: list[Result] = []
+    not_run: list[str] = []
     crashed = 0
     for i, name in enumerate(names, 1):
         began = time.monotonic()
         print(f"[{i}/{len(names)}] {_ALL[name].__doc__}", flush=True)
         try:
             result = asyncio.run(play(name, length))
+        except CannotMount as e:
+            not_run.append(name)
+            print(f"      {e}")
+            continue
         except (RuntimeError, TimeoutError, ExceptionGroup) as e:
             crashed += 1
             print(f"      did not end: {type(e).__name__}: {e}")
@@ -75,6 +112,8 @@ def main() -> int:
         for complaint in result.complaints:
             print(f"      - {complaint}")
     print(table(results))
+    if not_run:
+        print(f"not run, so not shown: {', '.join(not_run)}")
     return 0 if not crashed and all(result.passed for result in results) else 1
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.callbacks import destination
+from tests.faults.crowd import CROWD, crowd
 from tests.faults.platform import Mood
-from tests.faults.stage import EXIT_WITHIN, Result, Stage, set_up
+from tests.faults.stage import EXIT_WITHIN, SENDERS, Result, Stage, set_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Length:
     """
     How long the faults last (``outage``), when a hanging send ends (``send_timeout``), how long
     the senders ``pause`` after each message and how much time ``recovery`` may take, all in
-    seconds. The retry schedule is fixed (1, 2, 5, 15 … s), so a short outage is over by the third
-    attempt.
+    seconds. ``senders`` write while the daemon is killed or stopped. The retry schedule is fixed
+    (1, 2, 5, 15 … s), so a short outage is over by the third attempt.
     """
 
     kills: int
@@ -31,26 +32,35 @@ class Length:
     stops: int
     pause: float
     recovery: float
+    senders: int
 
 
-LONG = Length(kills=20, outage=30.0, send_timeout=5.0, stops=5, pause=0.02, recovery=60.0)
-SHORT = Length(kills=4, outage=2.0, send_timeout=1.0, stops=1, pause=0.03, recovery=20.0)
+LONG = Length(
+    kills=200, outage=30.0, send_timeout=5.0, stops=50, pause=0.02, recovery=60.0, senders=CROWD
+)
+SHORT = Length(kills=4, outage=2.0, send_timeout=1.0, stops=1, pause=0.03, recovery=20.0, senders=SENDERS)
+
+_SLOW = 0.1
 
 Scenario = Callable[[Path, Length], Awaitable[Result]]
 
 
 async def kill_9_under_load(directory: Path, length: Length) -> Result:
-    """The daemon dies without a word again and again, while sixteen people write."""
+    """The daemon dies without a word again and again, while all write, each for two groups."""
     chance = random.Random(9)
     slowest = 0.0
-    async with set_up(directory, recovery_within=length.recovery) as stage:
+    async with crowd(directory, recovery_within=length.recovery, size=length.senders) as stage:
         # The far end is slower than the near end, so every kill finds messages waiting and in flight.
-        stage.platform.longest_answer = 0.03
-        async with stage.load(pause=0.01):
+        stage.platform.longest_answer = _SLOW
+        async with stage.load(pause=_SLOW / 4):
             for _ in range(length.kills):
-                await asyncio.sleep(chance.uniform(0.3, 1.0))
+                await asyncio.sleep(chance.uniform(0.0, 0.2))
+                more = stage.answered() + chance.randrange(1, 60)
+                going = await stage.until_written(more, seconds=10.0)
+                stage.expect(going, "hardly anything was accepted for 10 s after a restart")
                 slowest = max(slowest, await stage.restart_after_kill())
             await asyncio.sleep(0.3)
+        stage.platform.longest_answer = 0.01
         return await stage.curtain(
             f"kill -9, {length.kills} times", f"ready again within {slowest:.2f} s"
         )
@@ -147,11 +157,11 @@ async def _waits(stage: Stage, count: int) -> bool:
 async def sigterm_under_load(directory: Path, length: Length) -> Result:
     """An orderly stop in the middle of everything loses nothing and doubles nothing."""
     slowest = 0.0
-    async with set_up(directory, recovery_within=length.recovery) as stage:
-        stage.platform.longest_answer = 0.05
-        async with stage.load(pause=length.pause):
+    async with crowd(directory, recovery_within=length.recovery, size=length.senders) as stage:
+        stage.platform.longest_answer = _SLOW
+        async with stage.load(pause=_SLOW / 4):
             for _ in range(length.stops):
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(0.3)
                 status, seconds = await stage.daemon.terminate()
                 slowest = max(slowest, seconds)
                 stage.expect(status == 0, f"SIGTERM under load ended it with status {status}")

@@ -1,4 +1,4 @@
-"""Sixteen people who write, each in a group of their own, one message after the other."""
+"""People who write, each in a group of their own, one message after the other."""
 
 import asyncio
 import time
@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from bench.callbacks import Callback, destination, signature, source
 from bench.wire import Framed, status_of
-from tests.faults.judge import Sent
+from tests.faults.judge import Sent, key_of
 
 _ANSWER_WITHIN = 10.0
-_WORDS = '你好, "quoted" \\ back\\nslash, 👩\u200d🚀 & <b>1 < 2</b>\nsecond line, done'
+_TRIES_AGAIN_AFTER = 0.05
+WORDS = '你好, "quoted" \\ back\\nslash, 👩\u200d🚀 & <b>1 < 2</b>\nsecond line, done'
 
 
 class _Line(Framed):
@@ -65,28 +66,36 @@ class Sender:
         finally:
             self._hang_up()
 
+    def compose(self, key: str, number: int) -> tuple[str, list[Sent]]:
+        """A text, and all that must arrive once it is answered 200."""
+        text = f"{key} {WORDS}"
+        return text, [Sent(destination(self.number), number, text)]
+
     async def _send(self, stop: asyncio.Event) -> None:
         key = f"s{self.number:02d}-{self._next:06d}"
-        sent = Sent(destination(self.number), self._next, f"{key} {_WORDS}")
+        text, promised = self.compose(key, self._next)
         self._next += 1
-        self.ledger[key] = sent
-        while not (sent.answered or stop.is_set()):
+        self.ledger.update((key_of(sent.text), sent) for sent in promised)
+        answered = False
+        while not (answered or stop.is_set()):
             written = False
             try:
                 async with asyncio.timeout(_ANSWER_WITHIN):
                     line = await self._connected()
                     written = True
-                    callback = Callback(source(self.number), f"msg{key}==", sent.text)
+                    callback = Callback(source(self.number), f"msg{key}==", text)
                     signed = signature(time.time_ns() // 1_000_000)
                     status = await line.post(callback.on_the_wire(self.port, signed))
             except (OSError, TimeoutError):
                 self._hang_up()
                 if written and not self.stubborn:
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(_TRIES_AGAIN_AFTER)
                 continue
             if status == 200:
-                sent.answered = True
+                answered = True
+                for sent in promised:
+                    sent.answered = True
             else:
                 self.refusals += 1
                 await asyncio.sleep(0.05)

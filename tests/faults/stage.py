@@ -74,7 +74,7 @@ class Stage:
 
     async def until_written(self, count: int, *, seconds: float) -> bool:
         """Until ``count`` messages were answered 200; False if that takes too long."""
-        return await _within(seconds, lambda: self._answered() >= count)
+        return await _within(seconds, lambda: self.answered() >= count)
 
     async def until_taken(self, texts: set[str], *, seconds: float) -> bool:
         """Until the platform has taken all ``texts``; False if that takes too long."""
@@ -130,7 +130,8 @@ class Stage:
         arrived = await self.until_taken(texts, seconds=self.fresh_within)
         self.expect(arrived, f"a fresh message did not arrive within {self.fresh_within:g} s")
 
-    def _answered(self) -> int:
+    def answered(self) -> int:
+        """How many promises there are so far."""
         return sum(sent.answered for sent in self.ledger.values())
 
     def _last_words(self) -> str:
