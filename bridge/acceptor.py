@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import structlog
 
+from bridge.chat_commands import ChatCommands, is_command
 from bridge.delivery import Lanes
 from bridge.driver import Emit
 from bridge.feed import Event, Feed
 from bridge.journal import Acceptance, Journal, Verdict
+from bridge.loop_guard import LoopGuard
 from bridge.metrics import Metrics
-from bridge.model import Envelope, Inbound, InstanceId
+from bridge.model import Envelope, Inbound, InstanceId, Route
 from bridge.routing import Router
 
 log = structlog.get_logger()
@@ -28,6 +30,8 @@ class Acceptor:
         lanes: Lanes,
         metrics: Metrics,
         feed: Feed | None = None,
+        loops: LoopGuard | None = None,
+        commands: ChatCommands | None = None,
     ) -> None:
         self._router = router
         self._journal = journal
@@ -35,6 +39,9 @@ class Acceptor:
         self._metrics = metrics
         self._tallies = lanes.tallies
         self._feed = feed or Feed()
+        self._loops = loops
+        self._commands = commands
+        self._log = log.bind()  # as it is set up by now: looking it up costs more than saying nothing
 
     async def take(self, instance: InstanceId, inbound: Inbound) -> None:
         """
@@ -45,7 +52,7 @@ class Acceptor:
         if inbound.ignored:
             self._metrics.messages_ignored.labels(instance, inbound.ignored).inc()
             self._tallies.source(instance).ignored += 1
-            log.info("message.ignored", instance=instance, reason=inbound.ignored)
+            self._log.info("message.ignored", instance=instance, reason=inbound.ignored)
         for envelope in inbound.envelopes:
             await self._accept(envelope)
         # The lanes start now; the answer is written while their requests are on the way.
@@ -60,17 +67,25 @@ class Acceptor:
         return emit
 
     async def _accept(self, envelope: Envelope) -> None:
-        routes = self._router().route(envelope)
+        router = self._router()
+        if router.is_heavy(envelope):
+            routes = await asyncio.to_thread(router.route, envelope)
+        else:
+            routes = router.route(envelope)
+        if is_command(envelope):
+            routes = await self._asked(envelope, routes)
         acceptance = await self._journal.accept(envelope, routes)
+        if self._loops is not None:  # before any lane can have taken them
+            self._loops.look(envelope, acceptance.deliveries)
         self._lanes.offer(acceptance.deliveries)
         verdict = acceptance.verdict
         instance = envelope.source.instance
         self._metrics.accepted(instance, verdict.value)
         self._count(envelope, acceptance)
         if verdict is Verdict.CONFLICT:
-            log.warning("message.conflicted", instance=instance, message=envelope.id)
+            self._log.warning("message.conflicted", instance=instance, message=envelope.id)
         else:
-            log.info(
+            self._log.info(
                 "message.accepted",
                 instance=instance,
                 conversation=envelope.source.conversation,
@@ -78,6 +93,23 @@ class Acceptor:
                 verdict=verdict.value,
                 deliveries=len(acceptance.deliveries),
             )
+
+    async def _asked(self, envelope: Envelope, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+        """
+        Answer a question to the bridge; the routes that take it as any other message.
+
+        The answer is accepted before the question, so that a question which comes again after a
+        crash is answered, and one that was answered is not answered again: an id is accepted once.
+        """
+        others = tuple(route for route in routes if not route.plan.commands)
+        commands = self._commands
+        if commands is None or len(others) == len(routes) or not commands.can_answer(envelope.source):
+            return others
+        asked = tuple(route for route in routes if route.plan.commands)
+        answer, back = await commands.answer(envelope, asked)
+        self._lanes.offer((await self._journal.accept(answer, (back,))).deliveries)
+        self._log.info("command.answered", conversation=str(envelope.source), message=envelope.id)
+        return others
 
     def _count(self, envelope: Envelope, acceptance: Acceptance) -> None:
         """A rule matched when a delivery is planned by it; a duplicate matches nothing."""

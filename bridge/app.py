@@ -104,7 +104,9 @@ class App:
             try:
                 stack.enter_context(_sole_daemon(config.data_dir))
             except OSError as e:
-                raise CannotStart(f"{config.data_dir}: {e.strerror or e}") from e
+                raise CannotStart(
+                    f"{config.data_dir}: {e.strerror or e}: look at its owner, its mode and its disk"
+                ) from e
             journal = await stack.enter_async_context(
                 open_journal(
                     config.data_dir / "journal.db",
@@ -146,6 +148,7 @@ class App:
             parts.roster.take(prepared, parts.lanes)
             delivering = tasks.create_task(parts.lanes.run())
             keeping_house = tasks.create_task(parts.housekeeping.run())
+            looking_through = tasks.create_task(parts.housekeeping.look_through())
             await parts.lanes.ready.wait()
             async with AsyncExitStack() as doors:
                 doors.push_async_callback(parts.doors.close)
@@ -171,6 +174,7 @@ class App:
         await asyncio.wait([delivering])
         parts.roster.close()
         keeping_house.cancel()
+        looking_through.cancel()
 
     async def _open_status(self, doors: AsyncExitStack, parts: Parts) -> None:
         config = self._config.global_.status

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 
 from bridge.acceptor import Acceptor
+from bridge.analysis.accounts import Accounts
+from bridge.chat_commands import ChatCommands
 from bridge.clerk import Clerk
 from bridge.clerk.looking import Lookout, Running
 from bridge.clerk.moving import Mover
@@ -23,8 +25,10 @@ from bridge.housekeeping import Housekeeping
 from bridge.ingress import Ingress, Limits
 from bridge.journal.sqlite import SqliteJournal
 from bridge.log import Logbook
+from bridge.loop_guard import LoopGuard
 from bridge.media_links import MediaLinks
 from bridge.metrics import Metrics
+from bridge.model import ConversationRef
 from bridge.reload import Reloader, Source
 from bridge.roster import Roster
 from bridge.routing import Router
@@ -32,7 +36,7 @@ from bridge.routing import Router
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a daemon is given from outside, besides its two files."""
+    """What a daemon is given from outside, besides its two files. ``chance`` is for jitter."""
 
     clock: Clock
     environ: Mapping[str, str]
@@ -44,6 +48,7 @@ class Surroundings:
     any_port: bool
     ports: Callable[[], Mapping[int, int]]
     not_ready: Callable[[], str]
+    chance: random.Random = field(default_factory=random.Random)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +82,29 @@ def assemble(
         wrap=around.wrap,
         tasks=tasks,
     )
+    loops = LoopGuard(clock, metrics, lambda ref: _room(ref, reloader.generation.config))
     courier = Courier(
         journal=journal,
         outlets=roster.outlets,
         clock=clock,
         metrics=metrics,
-        random=random.Random(),  # noqa: S311  # jitter, not a secret
+        random=around.chance,
         give_up_after=lambda: reloader.generation.config.global_.delivery.give_up_after,
         links=around.links,
+        began=clock.monotonic(),
+        stopped=loops.stopped,
     )
     lanes = Lanes(journal, courier, clock, metrics, feed)
-    acceptor = Acceptor(lambda: reloader.generation.router, journal, lanes, metrics, feed)
+    commands = ChatCommands(
+        journal=journal,
+        clock=clock,
+        tallies=lanes.tallies,
+        outlets=roster.outlets,
+        spec_of=lambda id_: one.instance.spec if (one := roster.running.get(id_)) else None,
+    )
+    acceptor = Acceptor(
+        lambda: reloader.generation.router, journal, lanes, metrics, feed, loops, commands
+    )
     limits = Limits(
         max_body=settings.http.max_body,
         body_timeout=settings.http.body_timeout,
@@ -159,6 +176,12 @@ def assemble(
             clock=clock,
         ),
     )
+
+
+def _room(ref: ConversationRef, config: Config) -> Hashable:
+    """The conversation as its platform sees it, also while its account is leaving."""
+    known = ref.instance in config.instances
+    return Accounts(config.instances).room(ref) if known else ref
 
 
 def _first(config: Config, router: Router, around: Surroundings) -> Generation:

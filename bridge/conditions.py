@@ -22,6 +22,9 @@ class Pattern(Protocol):
     @property
     def pattern(self) -> str: ...
 
+    @property
+    def programsize(self) -> int: ...
+
     def search(self, text: str, /) -> object | None: ...
 
 
@@ -61,6 +64,11 @@ class Kinds:
 class TextMatches:
     pattern: Pattern
 
+    @property
+    def weight(self) -> int:
+        """Instructions that a search may take for each character."""
+        return self.pattern.programsize
+
     def holds(self, envelope: Envelope) -> bool:
         return self.pattern.search(envelope.message.text) is not None
 
@@ -74,6 +82,11 @@ class TextContains:
     """Any of the words, upper and lower case alike."""
 
     words: tuple[str, ...]
+
+    @property
+    def weight(self) -> int:
+        """As of a pattern; finding a word is about as much work as one instruction."""
+        return len(self.words)
 
     def holds(self, envelope: Envelope) -> bool:
         text = envelope.message.text.casefold()

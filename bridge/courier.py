@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from bridge.clock import Clock
-from bridge.driver import Driver, Editor, Recaller
+from bridge.driver import Driver, Editor, Reactor, Recaller
 from bridge.errors import (
     Broken,
     DeliveryError,
@@ -39,6 +40,7 @@ from bridge.model import (
     MessageId,
     Outcome,
     Outgoing,
+    ReactionMode,
     Receipt,
     Status,
     Support,
@@ -46,8 +48,18 @@ from bridge.model import (
 from bridge.render import Resolved, Style, render
 from bridge.retry import LONGEST_RETRY_AFTER, wait_after
 from bridge.tallies import Setback, Tallies
+from bridge.transform import is_heavy, transformed
 
 log = structlog.get_logger()
+
+_TRIED_AT_LEAST = 3600.0
+"""
+Seconds after a start in which nothing is given up: what waited while the daemon was off was not tried
+meanwhile, and a clock that was set before the start makes a message look older than it is.
+"""
+
+_SURELY_IN_TIME = 10.0
+"""Seconds after its acceptance for which nobody asks whether the clock was set."""
 
 _GUARD = 10.0
 """Seconds beyond ``send_timeout`` after which a send that ignores it is given up."""
@@ -80,6 +92,10 @@ class Progress:
 
     delivery: Delivery
     sending: bool = False
+    ends_by: float = math.inf
+    """In the loop's time: when what is being sent must have ended. The lanes' watch sees to it."""
+    overdue: bool = False
+    """The watch has interrupted the send."""
     asking: InstanceId | None = None
     """The instance that is asked for an attachment just now."""
     tries_at: float | None = None
@@ -88,7 +104,7 @@ class Progress:
 
 
 class _Reopened(Exception):  # a signal within this file
-    """Another driver has come into the outlet: what was rendered is for the one before."""
+    """Another driver has come into the outlet, or it was paused: what was rendered is for before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,21 +119,31 @@ class Courier:
     give_up_after: Callable[[], float] = lambda: 86400.0
     links: MediaLinks | None = None
     tallies: Tallies = field(default_factory=Tallies)
+    began: float = -math.inf
+    """In monotonic seconds: when this process started to send."""
+    stopped: Callable[[int], str] = lambda _seq: ""
+    """Why the delivery of that seq must not be sent, because it would go round; else empty."""
 
     async def deliver(self, progress: Progress, gate: Gate) -> Outcome:
         """
-        Until it is sent, refused, given up or held. ``gate`` is that of the conversation.
+        Until it is sent, skipped, refused, given up or held. ``gate`` is that of the conversation.
 
         Raises `JournalError` only; everything that a driver does ends in an outcome.
         """
+        if why := self.stopped(progress.delivery.seq):
+            return Outcome(Status.SKIPPED, reason="loop", detail=why)
+        return await self._deliver(progress, gate)
+
+    async def _deliver(self, progress: Progress, gate: Gate) -> Outcome:
         delivery = progress.delivery
         instance = delivery.route.destination.instance
         outlet = self.outlets[instance]
         if delivery.due_at:
             await self._until_due(progress)
         while True:
-            await outlet.gate.passage(delivery.seq)
+            # The lane's own gate first: it cannot close again while this lane waits for the other.
             await gate.passage(delivery.seq)
+            await outlet.gate.passage(delivery.seq)
             outcome: Outcome | None
             try:
                 outcome = await self._attempt(progress, outlet)
@@ -148,7 +174,9 @@ class Courier:
         delivery = progress.delivery
         envelope = delivery.envelope
         driver = outlet.driver
-        if envelope.kind is EventKind.REACTION or (
+        if envelope.kind is EventKind.REACTION and isinstance(driver, Reactor):
+            return await self._react(progress, outlet, driver)
+        if (envelope.kind is EventKind.REACTION and not _said(delivery)) or (
             envelope.kind is EventKind.RECALL and not isinstance(driver, Recaller)
         ):
             detail = f"a {envelope.kind} cannot be said on {outlet.platform}"
@@ -175,6 +203,22 @@ class Courier:
                 progress.delivery = replace(progress.delivery, parts=number)
                 progress.sending = False
         return Outcome(Status.SENT, tuple(progress.message_ids))
+
+    async def _react(self, progress: Progress, outlet: Outlet, driver: Reactor) -> Outcome:
+        delivery = progress.delivery
+        envelope, destination = delivery.envelope, delivery.route.destination
+        target = None
+        if envelope.target is not None and envelope.reaction is not None:
+            target = await self.journal.translate(envelope.source, envelope.target, destination)
+        if target is None or envelope.reaction is None:
+            detail = "what is reacted to was never posted there, or is forgotten"
+            return Outcome(Status.SKIPPED, reason="unknown_target", detail=detail)
+        react = partial(driver.react, destination.conversation, target, envelope.reaction)
+        try:
+            self._note(await self._timed(react, progress, outlet, driver), progress)
+        except Refused as e:  # an emoji that the platform does not know is no reason for an alarm
+            return Outcome(Status.SKIPPED, reason=e.reason, detail=str(e))
+        return Outcome(Status.SENT)
 
     async def _recall(
         self, progress: Progress, outlet: Outlet, driver: Recaller, copies: tuple[MessageId, ...]
@@ -203,6 +247,9 @@ class Courier:
             progress.asking = envelope.source.instance
             resolved = await resolve(envelope, drivers, self.clock, self.links)
             progress.asking = None
+        steps = delivery.route.plan.transform
+        if is_heavy(envelope.message.text, steps):  # what is rendered below finds it done
+            await asyncio.to_thread(transformed, envelope.message.text, steps)
         source = self.outlets.get(envelope.source.instance)
         self.journal.on_the_bench(delivery)
         parts = render(
@@ -210,13 +257,20 @@ class Courier:
             capabilities,
             platform=source.platform if source else "",
             style=outlet.style,
-            now=self.clock.now(),
+            now=self._now_for(delivery),
             resolved=resolved,
             reply_to=reply_to,
             in_place=in_place,
         )
         self.journal.on_the_bench(None)
         return parts
+
+    def _now_for(self, delivery: Delivery) -> datetime:
+        """For the late mark: a message is not late because the clock was set meanwhile."""
+        now, received_at = self.clock.now(), delivery.envelope.received_at
+        if (now - received_at).total_seconds() <= _SURELY_IN_TIME:
+            return now
+        return received_at + timedelta(seconds=self.journal.age(received_at.timestamp()))
 
     def _note(self, receipt: Receipt, progress: Progress) -> None:
         if receipt.message_id is not None:
@@ -233,20 +287,35 @@ class Courier:
     ) -> Receipt:
         """
         ``send`` by ``driver``, under the instance's rate limit, and never longer than its
-        ``send_timeout`` by far. Raises `_Reopened` if the driver is another by now.
+        ``send_timeout`` by far. Raises `_Reopened` if the driver is another by now, or the account
+        is closed.
         """
         slot: AbstractAsyncContextManager[None] = (
             outlet.limiter.slot() if outlet.limiter else nullcontext()
         )
+        account = outlet.gate
+        suspended = account.suspension
         async with slot:
-            if outlet.driver is not driver:
+            # It may have taken a minute to get the slot.
+            closed = account.is_paused or account.suspension not in (None, suspended)
+            if outlet.driver is not driver or closed:
                 raise _Reopened
             progress.sending = True
+            progress.ends_by = asyncio.get_running_loop().time() + outlet.send_timeout + _GUARD
             try:
-                async with asyncio.timeout(outlet.send_timeout + _GUARD):
-                    return await send()
+                return await send()
+            except asyncio.CancelledError:
+                # By the watch alone, or at the same time by somebody who means the lane?
+                if not progress.overdue or _task().cancelling() > 1:
+                    raise
+                raise Indeterminate("the send did not end in time", reason="no_answer") from None
             except TimeoutError as e:
                 raise Indeterminate("the send did not end in time", reason="no_answer") from e
+            finally:
+                progress.ends_by = math.inf
+                if progress.overdue:
+                    progress.overdue = False
+                    _task().uncancel()
 
     async def _after(
         self, error: DeliveryError, progress: Progress, outlet: Outlet, gate: Gate
@@ -355,20 +424,37 @@ class Courier:
 
     async def _too_old(self, delivery: Delivery) -> bool:
         """Older than ``give_up_after``, not counting the time that an operator was needed."""
-        since = datetime.fromtimestamp(delivery.since, UTC)
-        now = self.clock.now()
-        age = (now - since).total_seconds()
+        age, up = self.journal.age(delivery.since), self.clock.monotonic() - self.began
         give_up_after = self.give_up_after()
-        if age < give_up_after:
+        if age < give_up_after or up < min(give_up_after, _TRIED_AT_LEAST):
             return False
+        now = self.clock.now()
+
+        def shown(at: datetime) -> datetime:
+            """When it was by the clock of now, which may have been set since."""
+            return now - timedelta(seconds=self.journal.age(at.timestamp()))
+
         destination = delivery.route.destination
         held_up = tuple(
-            one
+            replace(one, since=shown(one.since), until=one.until and shown(one.until))
             for one in await self.journal.suspensions()
             if one.instance == destination.instance
             and one.conversation in (None, destination.conversation)
         )
-        return age - suspended_for(held_up, since, now) >= give_up_after
+        return age - suspended_for(held_up, now - timedelta(seconds=age), now) >= give_up_after
+
+
+def _said(delivery: Delivery) -> bool:
+    """A reaction that the rule wants said in words; one that is taken back says nothing."""
+    reaction = delivery.envelope.reaction
+    wanted = delivery.route.plan.reactions is ReactionMode.SAY
+    return wanted and reaction is not None and not reaction.removed
+
+
+def _task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None, "a lane is one"
+    return task
 
 
 def _trace(error: Exception) -> str:

@@ -1,14 +1,15 @@
 """
 Lanes: one for each destination conversation, in order inside, strangers to each other.
 
-A lane lives while it has work. A few messages of it are in memory; the rest waits in the journal and
-is fetched when there is room.
+A lane lives while it has work, and is parked for a moment afterwards, for more may come. A few messages
+of it are in memory; the rest waits in the journal and is fetched when there is room.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from bisect import insort
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -35,6 +36,8 @@ GRACE = 10.0
 """Seconds that sends in flight get when the daemon stops."""
 
 _RECHECK = 0.05
+_LOOK_EVERY = 1.0
+"""Seconds between two looks of the watch: for sends that do not end, and lanes parked in vain."""
 
 _EVENTS = {
     Status.SENT: "delivery.sent",
@@ -52,12 +55,25 @@ class Lane:
 
     ``behind``: the journal holds more than memory does. ``missed``: more was accepted while the
     journal was asked. ``refilled_to``: everything up to this seq has come from the journal, so a
-    later offer of it is the same delivery once more.
+    later offer of it is the same delivery once more. ``parked`` ends with whether there is more to do;
+    ``seen`` says that the watch has found it parked before.
     """
 
-    __slots__ = ("behind", "gate", "missed", "progress", "queue", "refilled_to", "tally", "task")
+    __slots__ = (
+        "behind",
+        "gate",
+        "missed",
+        "parked",
+        "progress",
+        "queue",
+        "refilled_to",
+        "seen",
+        "tally",
+        "task",
+    )
 
     task: asyncio.Task[None]
+    parked: asyncio.Future[bool]
 
     def __init__(self, gate: Gate, tally: Destination) -> None:
         self.gate = gate
@@ -66,6 +82,7 @@ class Lane:
         self.behind = False
         self.missed = False
         self.refilled_to = 0
+        self.seen = False
         self.progress: Progress | None = None
 
 
@@ -86,7 +103,10 @@ class Lanes:
         self._courier = courier
         self._clock = clock
         self._metrics = metrics
+        self._log = log.bind()  # as it is set up by now: looking it up costs more than saying nothing
+        self._says_all = self._log.is_enabled_for(logging.INFO)
         self._lanes: dict[ConversationRef, Lane] = {}
+        self._parked: dict[ConversationRef, Lane] = {}
         self._gates: dict[ConversationRef, Gate] = {}
         self._in_memory = 0
         self._stopping = asyncio.Event()
@@ -102,9 +122,11 @@ class Lanes:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             await self.refresh()
+            watch = tasks.create_task(self._watch())
             self.ready.set()
             await self._stopping.wait()
             await self._finish()
+            watch.cancel()
 
     async def refresh(self) -> None:
         """Look into the journal again: at the start, and when an operator's command wrote there."""
@@ -227,26 +249,64 @@ class Lanes:
 
     def _open(self, destination: ConversationRef) -> Lane:
         lane = self._lanes.get(destination)
-        if lane is None:
-            assert self._tasks is not None, "offered before run() began"
-            gate = self._gates.pop(destination, None) or Gate(self._clock)
-            lane = self._lanes[destination] = Lane(gate, self.tallies.destination(destination))
-            lane.task = self._tasks.create_task(self._work(destination, lane))
+        if lane is not None:
+            return lane
+        lane = self._parked.pop(destination, None)
+        if lane is not None:
+            self._lanes[destination] = lane
+            lane.parked.set_result(True)
+            return lane
+        assert self._tasks is not None, "offered before run() began"
+        gate = self._gates.pop(destination, None) or Gate(self._clock)
+        lane = self._lanes[destination] = Lane(gate, self.tallies.destination(destination))
+        lane.task = self._tasks.create_task(self._work(destination, lane))
         return lane
 
     async def _work(self, destination: ConversationRef, lane: Lane) -> None:
-        """Work until the lane is empty, then leave; the next delivery opens it again."""
+        """Work until the lane is empty; park, and leave when nothing more has come for a while."""
         while not self._stopping.is_set():
             if lane.queue:
                 await self._deliver(lane, lane.queue.pop(0))
             elif lane.behind:
                 await self._refill(destination, lane)
-            else:
+            elif not lane.gate.is_open or not await self._park(destination, lane):
                 break
-        del self._lanes[destination]
+        if self._lanes.get(destination) is lane:  # one that was let go of may have a successor by now
+            del self._lanes[destination]
         self._in_memory -= len(lane.queue)
         if not lane.gate.is_open:
             self._gates[destination] = lane.gate
+
+    def _park(self, destination: ConversationRef, lane: Lane) -> asyncio.Future[bool]:
+        """Ends with whether there is more to do; what begins anew remembers nothing."""
+        del self._lanes[destination]
+        self._parked[destination] = lane
+        lane.refilled_to = 0
+        lane.seen = False
+        lane.parked = asyncio.get_running_loop().create_future()
+        return lane.parked
+
+    async def _watch(self) -> None:
+        """
+        One look at all lanes each second, in place of a timer for every send: interrupt what ought to
+        have ended long ago, and let go of the lanes for which nothing has come since the last look.
+        """
+        while True:
+            await self._clock.sleep(_LOOK_EVERY)
+            now = asyncio.get_running_loop().time()
+            for lane in self._lanes.values():
+                if lane.progress is not None and lane.progress.ends_by < now:
+                    lane.progress.ends_by = math.inf
+                    lane.progress.overdue = True
+                    lane.task.cancel()
+            for destination, lane in list(self._parked.items()):
+                if lane.seen:
+                    self._dismiss(destination, lane)
+                lane.seen = True
+
+    def _dismiss(self, destination: ConversationRef, lane: Lane) -> None:
+        del self._parked[destination]
+        lane.parked.set_result(False)
 
     def _abandon(self, destination: ConversationRef, lane: Lane) -> None:
         """End a lane that is not sending; the next that looks opens it anew, behind the same gate."""
@@ -283,6 +343,8 @@ class Lanes:
 
     async def _finish(self) -> None:
         """Lanes that wait are ended now, those that send when they have sent or time is up."""
+        for destination, lane in list(self._parked.items()):
+            self._dismiss(destination, lane)
         deadline = self._clock.monotonic() + GRACE
         while lanes := [lane for lane in self._lanes.values() if not lane.task.done()]:
             late = self._clock.monotonic() >= deadline
@@ -302,12 +364,13 @@ class Lanes:
             took = (now - delivery.envelope.received_at).total_seconds()
             self._metrics.sent(destination.instance, took)
             tally.count(now, took)
-            if not log.is_enabled_for(logging.INFO):
-                return
         else:
             self._metrics.settled(destination.instance, outcome.status, outcome.reason)
             tally.setback = Setback(now, outcome.reason, outcome.detail)
-        (log.info if outcome.status is Status.SENT else log.warning)(
+        sent = outcome.status is Status.SENT
+        if sent and not self._says_all:
+            return
+        (self._log.info if sent else self._log.warning)(
             _EVENTS[outcome.status],
             delivery=delivery.id,
             message=delivery.envelope.id,

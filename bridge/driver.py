@@ -84,6 +84,15 @@ def _payload(body: bytes) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if len(body) > _LARGE_BODY else body or None
 
 
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    if content.is_eof():  # all of it came at once, as nearly always
+        return content.read_nowait(MAX_ANSWER)
+    read = await content.read(MAX_ANSWER)
+    while not content.at_eof() and len(read) < MAX_ANSWER:
+        read += await content.read(MAX_ANSWER - len(read))
+    return read
+
+
 @dataclass(frozen=True, slots=True)
 class Toolbox:
     """
@@ -118,13 +127,14 @@ class Toolbox:
             async with self.http.request(
                 method, url, data=_payload(body), headers=headers, allow_redirects=False
             ) as response:
-                content = await response.content.read(MAX_ANSWER)
-                while not response.content.at_eof() and len(content) < MAX_ANSWER:
-                    content += await response.content.read(MAX_ANSWER - len(content))
-                return Answer(response.status, response.headers, content)
+                return Answer(response.status, response.headers, await _read(response.content))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
             reason = getattr(e, "os_error", None) or "timed out"
             raise Transient(f"could not connect: {reason}", reason="connect_failed") from None
+        except UnicodeError:  # a label of the host's name that DNS cannot say; nothing was sent
+            raise Transient(
+                "could not connect: the host's name is no name", reason="connect_failed"
+            ) from None
         except (aiohttp.ClientError, TimeoutError) as e:
             raise Indeterminate(f"no answer: {type(e).__name__}", reason="no_answer") from None
 

@@ -36,6 +36,12 @@ ALL = (
         folded=True,
     ),
     Told(
+        "command.answered",
+        "info",
+        "Somebody asked the bridge itself (`/bridge …`) in `conversation`, and is answered there.",
+        _NOTHING,
+    ),
+    Told(
         "config.partly_applied",
         "warning",
         "A reload was taken, but `restart_needed` names keys of `global` that only a start reads.",
@@ -112,8 +118,9 @@ ALL = (
     Told(
         "delivery.skipped",
         "warning",
-        "There was nothing to send: a recall of what was never posted there, or a reaction.",
-        _NOTHING,
+        "There was nothing to send: a recall of what was never posted there, or a reaction; or it goes "
+        "round (reason `loop`).",
+        "Nothing; for a `loop` see `loop.tripped`.",
         live=True,
     ),
     Told(
@@ -140,6 +147,20 @@ ALL = (
     ),
     Told("instance.opened", "info", "An account was opened, at the start or by a reload.", _NOTHING),
     Told(
+        "housekeeping.put_off",
+        "warning",
+        "Old messages could not be forgotten, because the disk is full. It is tried again.",
+        "Make room on the disk of `global.data_dir`.",
+    ),
+    Told(
+        "journal.damage_found",
+        "error",
+        "The journal is not what was written: `rows` have a checksum that does not hold and are dead "
+        "letters (reason `damaged`), or a look through the whole file met `problem`. The rest goes on.",
+        '`docs/runbook-journal.md`, "It is damaged": keep a copy, look at the disk (`dmesg`, SMART), '
+        "then `msgbridge journal check`.",
+    ),
+    Told(
         "journal.nearly_filled",
         "warning",
         "The journal is filling; at `refuse_at` nothing more is accepted (503).",
@@ -148,8 +169,10 @@ ALL = (
     Told(
         "journal.rows_lost",
         "error",
-        "Messages that were accepted are not in the journal any more: the storage lost them.",
-        "Look at the disk (`dmesg`, SMART) and move the data directory to a sound one.",
+        "Messages that were accepted are not in the journal any more: the storage lost them. `kept` is "
+        "a copy of the files as they were found, if there was anything to keep.",
+        "Look at the disk (`dmesg`, SMART) and move the data directory to a sound one; `msgbridge "
+        "journal salvage KEPT NEW` reads what the copy still holds.",
     ),
     Told(
         "library.logged",
@@ -158,12 +181,29 @@ ALL = (
         "If it repeats, report it with the line.",
         folded=True,
     ),
+    Told(
+        "log.lines_lost",
+        "error",
+        "So many `lines` of the log could not be written, because the disk was full or nobody read them.",
+        "Make room where the log goes; the daemon itself went on.",
+    ),
+    Told(
+        "loop.tripped",
+        "error",
+        "What `sender` says in `conversation` goes round: it is what we brought there, and he has said "
+        "it `turns` times while we carried it on by `rules`. His messages that repeat what was brought "
+        "are not relayed any more (skipped, reason `loop`) until he has not done so for ten minutes; all "
+        "others are.",
+        "Usually `sender` is another bridge between the same rooms: end one of the two, or leave him out "
+        "with `unless` in `rules`.",
+    ),
     Told("message.accepted", "info", "A message is durable; `deliveries` go out.", _NOTHING, live=True),
     Told(
         "message.conflicted",
         "warning",
         "A message came with an id that is known, but with other content. The first one wins.",
         "Nothing from a chat platform. For a program of yours: a new id for a new message.",
+        folded=True,
         live=True,
     ),
     Told(
@@ -171,12 +211,19 @@ ALL = (
         "info",
         "Understood and acknowledged, but not ours to bridge; `reason` says why.",
         _NOTHING,
+        folded=True,
         live=True,
     ),
     Told(
         "operator.acted",
         "warning",
         "Somebody did something by hand; `who`, `verb` and what it touched. For the audit.",
+        _NOTHING,
+    ),
+    Told(
+        "request.not_http",
+        "debug",
+        "What came on a listening port is no HTTP request; it got a 400, or the connection was closed.",
         _NOTHING,
     ),
     Told(

@@ -46,6 +46,11 @@ class Gate:
         return self.suspension is None and self._paused_until <= self._clock.monotonic()
 
     @property
+    def is_paused(self) -> bool:
+        """Nobody passes just now, not even to try whether something is mended."""
+        return self._paused_until > self._clock.monotonic()
+
+    @property
     def opens_in(self) -> float:
         """Seconds until the next message may be tried; 0 when it may now."""
         until = self._paused_until if self.suspension is None or self.held else self._next_probe

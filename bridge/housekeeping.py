@@ -10,6 +10,7 @@ import structlog
 from bridge.clock import Clock
 from bridge.config import Global
 from bridge.delivery import Lanes
+from bridge.errors import JournalFull
 from bridge.journal.sqlite import SqliteJournal
 from bridge.log import Folding
 from bridge.media_links import MediaLinks
@@ -22,6 +23,11 @@ log = structlog.get_logger()
 TICK = 1.0
 """Seconds between two looks at what operators' commands wrote; also the pulse for systemd."""
 PRUNE_EVERY = 600.0
+FIRST_PRUNE = 60.0
+"""Seconds after the start: what waited goes out first."""
+FIRST_LOOK = 20.0
+LOOK_EVERY = 86400.0
+"""Seconds between two looks through the whole journal, and before the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +46,9 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Until cancelled. Raises `JournalError`."""
-        since_pruned = PRUNE_EVERY - 60
+        since_pruned = PRUNE_EVERY - FIRST_PRUNE
         warned = False
+        damaged = 0
         while True:
             await self.clock.sleep(TICK)
             notify("WATCHDOG=1", self.environ)
@@ -51,13 +58,32 @@ class Housekeeping:
             since_pruned += TICK
             if since_pruned >= PRUNE_EVERY:
                 since_pruned = 0.0
-                await self.journal.prune()
+                await self._prune()
                 if self.links is not None:
                     self.links.sweep()
             high = self.journal.fullness >= self.config.capacity.warn_at
             if high and not warned:
                 log.warning("journal.nearly_filled", fullness=round(self.journal.fullness, 2))
             warned = high
+            if self.journal.damaged > damaged:
+                damaged = self.journal.damaged
+                log.error("journal.damage_found", rows=damaged)
+
+    async def look_through(self) -> None:
+        """Now and then through the whole file, until cancelled: damage elsewhere than in a row."""
+        wait = FIRST_LOOK
+        while True:
+            await self.clock.sleep(wait)
+            found = await self.journal.inspect()
+            if found:
+                log.error("journal.damage_found", problem=found[0], problems=len(found))
+            wait = LOOK_EVERY
+
+    async def _prune(self) -> None:
+        try:
+            await self.journal.prune()
+        except JournalFull as e:
+            log.warning("housekeeping.put_off", why=str(e))
 
     async def metrics_page(self) -> bytes:
         """What Prometheus scrapes; the gauges of the journal are read for it."""
@@ -68,7 +94,7 @@ class Housekeeping:
         for instance in self.roster.outlets:
             count, oldest = backlog.get(instance, (0, now))
             metrics.deliveries_waiting.labels(instance).set(count)
-            metrics.oldest_waiting_seconds.labels(instance).set(max(now - oldest, 0.0))
+            metrics.oldest_waiting_seconds.labels(instance).set(self.journal.age(oldest) if count else 0)
             metrics.suspended.labels(instance).set(sum(one.instance == instance for one in suspensions))
         metrics.journal_fullness.set(self.journal.fullness)
         metrics.damaged(self.journal.damaged)
@@ -80,4 +106,4 @@ class Housekeeping:
         if self.journal.lost is not None:
             first, last = self.journal.lost
             self.metrics.journal_lost.inc(last - first + 1)
-            log.error("journal.rows_lost", first=first, last=last)
+            log.error("journal.rows_lost", first=first, last=last, kept=str(self.journal.kept or ""))

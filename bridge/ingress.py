@@ -23,6 +23,7 @@ from bridge.errors import IngressError, JournalError, JournalFull, Unsupported
 from bridge.media_links import ROOT, MediaLinks
 from bridge.metrics import Metrics
 from bridge.model import Inbound, InboundRequest, InboundResponse, InstanceId
+from bridge.prepared import Prepared
 
 log = structlog.get_logger()
 
@@ -78,6 +79,8 @@ class Ingress:
         self._proxies = tuple(ip_network(proxy, strict=False) for proxy in limits.trusted_proxies)
         self._quiet_until = 0.0
         self._unsaid = 0
+        self._last = self._again = InboundResponse()
+        self._prepared = Prepared(self._again, clock)
 
     def mount(self, mounts: Mounts) -> None:
         """From the next request on; one that is being read stays with whom it was read for."""
@@ -107,9 +110,21 @@ class Ingress:
             return self._refuse(instance, request, 503, str(e), 60)
         except _Rejected as e:
             return self._refuse(instance, request, e.status, str(e), e.retry_after)
-        return _response(
-            webhook.reply(inbound_request, inbound, now=self._clock.now(), nonce=next(self._nonces))
+        return self._reply(
+            request,
+            webhook.reply(inbound_request, inbound, now=self._clock.now(), nonce=next(self._nonces)),
         )
+
+    def _reply(self, request: web.BaseRequest, reply: InboundResponse) -> web.StreamResponse:
+        """A driver's constant, which comes again and again, is put together once."""
+        if not Prepared.suits(request):
+            return _response(reply)
+        if reply is self._again:
+            return self._prepared
+        if reply is self._last:
+            self._again, self._prepared = reply, Prepared(reply, self._clock)
+        self._last = reply
+        return _response(reply)
 
     async def _read(self, request: web.BaseRequest) -> InboundRequest:
         if request.method != "POST":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -81,6 +82,42 @@ class _Repeats:
     last: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Unfailing:
+    """
+    Writes lines to a file descriptor, and goes on where one cannot be written: on a full disk, or
+    when nobody reads any more. The daemon's work must not end with its log. What is missing is
+    counted, so that it can be told once a line gets through again.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lost = 0
+        self._well = True
+
+    def write(self, text: str) -> int:
+        """Unbuffered, so that nothing is left over for the end of the process."""
+        line = text.encode(errors="backslashreplace")
+        try:
+            self._well = os.write(self._descriptor, line) == len(line)
+        except OSError:
+            self._well = False
+        self._lost += not self._well
+        return len(text)
+
+    def take_lost(self) -> int:
+        """Lines that are missing and were not told of yet; 0 while none gets through."""
+        if not self._well:
+            return 0
+        lost, self._lost = self._lost, 0
+        return lost
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+
 class Folding:
     """
     Tells what repeats once in `FOLD_WINDOW` seconds, with the number of the others: the same event
@@ -91,6 +128,8 @@ class Folding:
         self._clock = clock
         self._repeats: dict[tuple[object, ...], _Repeats] = {}
         self._telling = False
+        self.stream: Unfailing | None = None
+        """Where the lines go, if it may lose some."""
 
     def __call__(
         self, _logger: object, _method: str, event: structlog.typing.EventDict
@@ -113,7 +152,9 @@ class Folding:
         raise structlog.DropEvent
 
     def flush(self) -> None:
-        """Tell of repeats whose time is over; call it now and then."""
+        """Tell of repeats whose time is over, and of lines that were lost; call it now and then."""
+        if self.stream is not None and (lost := self.stream.take_lost()):
+            structlog.get_logger().error("log.lines_lost", lines=lost)
         now = self._clock.monotonic()
         for key, known in list(self._repeats.items()):
             if now >= known.until:
@@ -153,6 +194,15 @@ class Keeping:
         return event
 
 
+def unfailing_stderr() -> TextIO:
+    """stderr, for somebody who must go on when it cannot be written."""
+    try:
+        descriptor = sys.stderr.fileno()
+    except OSError:  # something in its place that is no file
+        return sys.stderr
+    return cast(TextIO, Unfailing(descriptor))  # as much of a text file as a log needs
+
+
 class Logbook:
     """What the daemon knows of its log: the secrets that it hides, what it folds, who watches."""
 
@@ -164,7 +214,9 @@ class Logbook:
 
     def set_up(self, level: str, form: str) -> None:
         """As the function of that name, with all of it."""
-        set_up(level, form, self.redaction, folding=self.folding, keeping=self.keeping)
+        set_up(
+            level, form, self.redaction, unfailing_stderr(), folding=self.folding, keeping=self.keeping
+        )
 
 
 def set_up(

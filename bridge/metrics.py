@@ -10,6 +10,7 @@ from prometheus_client.exposition import generate_latest
 from bridge.model import InstanceId, Status
 
 _BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400)
+_GATHER = 1000
 _VERDICTS = ("new", "duplicate", "conflict", "echo")
 
 
@@ -19,9 +20,9 @@ class Metrics:
     def __init__(self, version: str) -> None:
         self._registry = registry = CollectorRegistry()
         self._damaged = 0
-        # Looking a series up by its labels costs more than counting: the hot ones are kept.
-        self._accepted: dict[tuple[InstanceId, str], Counter] = {}
-        self._sent: dict[InstanceId, tuple[Counter, Histogram]] = {}
+        # What comes with every message is gathered here, and counted when somebody looks.
+        self._accepted: dict[tuple[InstanceId, str], int] = {}
+        self._sent: dict[InstanceId, list[float]] = {}
         info = Gauge("msgbridge_info", "The running version.", ["version"], registry=registry)
         info.labels(version).set(1)
         self.messages_accepted = Counter(
@@ -91,6 +92,12 @@ class Metrics:
             ["instance"],
             registry=registry,
         )
+        self.loops_tripped = Counter(
+            "msgbridge_loops_tripped_total",
+            "Times that somebody's messages were found to go round, by the instance that heard them.",
+            ["instance"],
+            registry=registry,
+        )
         self.reloads = Counter(
             "msgbridge_reloads_total",
             "Attempts to take new files, by how they ended.",
@@ -141,26 +148,30 @@ class Metrics:
             for kind in ("transient", "throttled", "refused", "broken", "indeterminate"):
                 self.attempts_failed.labels(instance, kind)
             self.delivery_seconds.labels(instance)
+            self.loops_tripped.labels(instance)
             for gauge in (self.deliveries_waiting, self.oldest_waiting_seconds, self.suspended):
                 gauge.labels(instance).set(0)
 
     def accepted(self, instance: InstanceId, verdict: str) -> None:
         """A message was received and answered."""
-        known = self._accepted.get((instance, verdict))
-        if known is None:
-            known = self._accepted[instance, verdict] = self.messages_accepted.labels(instance, verdict)
-        known.inc()
+        key = instance, verdict
+        self._accepted[key] = self._accepted.get(key, 0) + 1
 
     def sent(self, instance: InstanceId, took: float) -> None:
         """A delivery was sent, ``took`` seconds after its message was accepted."""
-        known = self._sent.get(instance)
-        if known is None:
-            known = self._sent[instance] = (
-                self.deliveries_settled.labels(instance, Status.SENT.value, ""),
-                self.delivery_seconds.labels(instance),
-            )
-        known[0].inc()
-        known[1].observe(took)
+        gathered = self._sent.get(instance)
+        if gathered is None:
+            gathered = self._sent[instance] = []
+        gathered.append(took)
+        if len(gathered) >= _GATHER:
+            self._count_sent(instance)
+
+    def _count_sent(self, instance: InstanceId) -> None:
+        gathered = self._sent.pop(instance)
+        self.deliveries_settled.labels(instance, Status.SENT.value, "").inc(len(gathered))
+        seconds = self.delivery_seconds.labels(instance)
+        for took in gathered:
+            seconds.observe(took)
 
     def reloaded(self, generation: int) -> None:
         """New files are in force."""
@@ -184,4 +195,9 @@ class Metrics:
 
     def page(self) -> bytes:
         """The text that Prometheus scrapes."""
+        for (instance, verdict), count in self._accepted.items():
+            self.messages_accepted.labels(instance, verdict).inc(count)
+        self._accepted.clear()
+        for sent_to in list(self._sent):
+            self._count_sent(sent_to)
         return generate_latest(self._registry)

@@ -6,12 +6,17 @@ one looks inside; they are case-sensitive and never shortened.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 from multidict import CIMultiDict, MultiMapping
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from bridge.values import dataclass
 
 InstanceId = NewType("InstanceId", str)
 ConversationId = NewType("ConversationId", str)
@@ -53,6 +58,15 @@ class AttachmentMode(StrEnum):
     LINK = "link"
     UPLOAD = "upload"
     DROP = "drop"
+
+
+class ReactionMode(StrEnum):
+    """What a rule wants done with a reaction where the platform has none for bots."""
+
+    NATIVE = "native"
+    """It is left out."""
+    SAY = "say"
+    """It is said in a short line."""
 
 
 class Support(IntEnum):
@@ -231,6 +245,7 @@ class Plan:
 
     It is journaled with the delivery, so a message is rendered by the rules that planned it.
     ``mention`` are people of the destination that the rule wants to ping: nobody else ever is.
+    ``commands``: what begins with ``/bridge`` is a question to the bridge, and goes nowhere.
     """
 
     rule: str
@@ -239,6 +254,9 @@ class Plan:
     format: TextFormat | None = None
     transform: tuple[Replacement, ...] = ()
     mention: tuple[UserId, ...] = ()
+    reactions: ReactionMode = ReactionMode.NATIVE
+    commands: bool = field(default=True, compare=False)
+    """Asked before anything is journaled, so no plan in the journal knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +361,8 @@ class Capabilities:
 
     max_text: int
     measure: Callable[[str], int] = len
+    measure_markdown: Callable[[str], int] | None = None
+    """Counts a Markdown text as the platform's own form of it will; absent: as ``measure``."""
     formats: frozenset[TextFormat] = frozenset({TextFormat.PLAIN})
     attachments: Support = Support.FALLBACK
     reply: Support = Support.FALLBACK

@@ -5,10 +5,12 @@ was interrupted is cut again at the same places, whatever the time and the links
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from bridge import composing
 from bridge.model import (
     Attachment,
     AttachmentKind,
@@ -25,11 +27,10 @@ from bridge.model import (
     Support,
     TextFormat,
 )
-from bridge.template import compile_template
 from bridge.text import split
-from bridge.transform import compile_step
 
 _QUOTED = 60
+_ALL_FORMATS = frozenset(TextFormat)
 
 _WORDS = {
     "en": {
@@ -70,16 +71,20 @@ class Resolved:
     why_not: str = ""
 
 
-def text_of(envelope: Envelope, plan: Plan, *, platform: str, style: Style) -> str:
+def text_of(
+    envelope: Envelope,
+    plan: Plan,
+    *,
+    platform: str,
+    style: Style,
+    formats: AbstractSet[TextFormat] = _ALL_FORMATS,
+) -> str:
     """The text of a message as the plan's template and transforms make it, without attachments."""
-    message = envelope.message
-    said = message.text
-    for step in plan.transform:
-        said = compile_step(step.pattern, step.replacement)(said)
-    template = compile_template(plan.template)
     sender = envelope.sender
-    quote = message.quote
-    return template.fill(
+    quote = envelope.message.quote
+    return composing.compose(
+        envelope,
+        plan,
         {
             "user": sender.display_name or sender.username or sender.id,
             "nickname": sender.display_name,
@@ -90,10 +95,10 @@ def text_of(envelope: Envelope, plan: Plan, *, platform: str, style: Style) -> s
             "instance_id": envelope.source.instance,
             "from": envelope.conversation_title or envelope.source.conversation,
             "title": envelope.conversation_title,
-            "msg": said,
-            "time": _clock_time(envelope.occurred_at, style) if "time" in template.fields else "",
+            "time": _clock_time(envelope.occurred_at, style) if "{time}" in plan.template else "",
             "reply_to": _shortened(f"{quote.sender}: {quote.text}", style) if quote else "",
-        }
+        },
+        formats,
     )
 
 
@@ -120,33 +125,17 @@ def render(
     if envelope.message.raw is not None and capabilities.raw:
         said, key = envelope.message.text, f"{delivery.id}:1"
         return (Outgoing(delivery.route.destination, said, key, raw=envelope.message.raw),)
-    text = text_of(envelope, plan, platform=platform, style=style)
+    format_ = composing.format_of(envelope, plan, capabilities.formats)
+    text = text_of(envelope, plan, platform=platform, style=style, formats=capabilities.formats)
     if reply_to is None and envelope.message.quote and "{reply_to}" not in plan.template:
-        text = _quoted(envelope, style) + text
+        text = _quoted(envelope, style, text, format_)
     if envelope.kind is EventKind.EDIT and not in_place:
-        text = _WORDS[style.language]["edited"] + text
-    text += _spoken_buttons(envelope, capabilities)
-    mark = ""
-    if (now - envelope.received_at).total_seconds() > style.late_after:
-        mark = _late_mark(envelope.occurred_at, style)
-    asked = plan.format or envelope.message.format
-    format_ = asked if asked in capabilities.formats else TextFormat.PLAIN
-
-    if plan.attachments is AttachmentMode.DROP:
-        resolved = ()
-    links = [] if _uploads(plan, capabilities) else [_line(one, style) for one in resolved]
-    whole = mark + ("\n".join([text.rstrip(), *links]) if links else text)
-    parts: list[tuple[str, tuple[Attachment, ...]]]
-    if _is_one_part(delivery, whole, capabilities) and len(links) == len(resolved):
-        parts = [(whole, ())]
-    else:
-        room = capabilities.measure(_late_mark(envelope.occurred_at, style))
-        texts = split(text, capabilities.max_text - room, capabilities.measure, format_)
-        texts = (mark + texts[0], *texts[1:]) if texts else (mark.rstrip(),) if mark else ()
-        texts += split("\n".join(links), capabilities.max_text, capabilities.measure, format_)
-        parts = [(part, ()) for part in texts]
-        if len(links) < len(resolved):
-            parts += [_upload(one, style) for one in resolved]
+        text = composing.marked(_WORDS[style.language]["edited"], text, format_)
+    if envelope.message.buttons and capabilities.buttons is Support.FALLBACK:
+        text = composing.with_buttons(text, envelope.message.buttons, format_)
+    late = (now - envelope.received_at).total_seconds() > style.late_after
+    draft = _Draft(delivery, capabilities, style, format_, late=late)
+    parts = draft.parts(text, () if plan.attachments is AttachmentMode.DROP else resolved)
     last = len(parts)
     return tuple(
         Outgoing(
@@ -165,45 +154,90 @@ def render(
     )
 
 
-def _is_one_part(delivery: Delivery, whole: str, capabilities: Capabilities) -> bool:
-    """A delivery of which a part is out was not one part, whatever it would be now."""
-    return not delivery.parts and capabilities.measure(whole) <= capabilities.max_text
+@dataclass(slots=True)
+class _Draft:
+    """Cuts one delivery into parts. Not frozen: one is made for every message."""
 
+    delivery: Delivery
+    capabilities: Capabilities
+    style: Style
+    format: TextFormat
+    late: bool
 
-def _uploads(plan: Plan, capabilities: Capabilities) -> bool:
-    return plan.attachments is AttachmentMode.UPLOAD and capabilities.attachments is Support.NATIVE
+    def parts(self, text: str, resolved: Sequence[Resolved]) -> list[tuple[str, tuple[Attachment, ...]]]:
+        """Texts, and files that go by themselves."""
+        uploads = bool(resolved) and self._uploads()
+        links = [] if uploads else [self._line(one) for one in resolved]
+        whole = composing.below(text, links, self.format) if links else text
+        if self.late:
+            whole = self._marked(whole)
+        if not uploads and self._is_one_part(whole):
+            return [(whole, ())]
+        texts = self._cut(text, self._late_room())
+        if self.late:
+            texts = (self._marked(texts[0] if texts else ""), *texts[1:])
+        texts += self._cut(composing.listed(links, self.format))
+        files = [self._upload(one) for one in resolved] if uploads else []
+        return [*((part, ()) for part in texts), *files]
 
+    def _is_one_part(self, whole: str) -> bool:
+        """A delivery of which a part is out was not one part, whatever it would be now."""
+        if self.delivery.parts or (self.capabilities.one_line and "\n" in whole):
+            return False
+        return self._measure(whole) <= self.capabilities.max_text
 
-def _upload(one: Resolved, style: Style) -> tuple[str, tuple[Attachment, ...]]:
-    """A part of its own, so that what is out is known; in words where there is nothing to upload."""
-    return (_line(one, style), ()) if one.why_not else ("", (one.attachment,))
+    def _cut(self, text: str, room: int = 0) -> tuple[str, ...]:
+        """Parts that leave ``room``; where a post is a line, every line is one."""
+        lines = composing.single_lines(text, self.format) if self.capabilities.one_line else (text,)
+        limit = self.capabilities.max_text - room
+        return tuple(part for line in lines for part in split(line, limit, self._measure, self.format))
 
+    @property
+    def _measure(self) -> Callable[[str], int]:
+        if self.format is TextFormat.MARKDOWN and self.capabilities.measure_markdown:
+            return self.capabilities.measure_markdown
+        return self.capabilities.measure
 
-def _line(one: Resolved, style: Style) -> str:
-    """What stands for an attachment in a text."""
-    if not one.why_not:
-        return one.attachment.url
-    note = _WORDS[style.language][one.attachment.kind]
-    return note.format(why=one.why_not, name=one.attachment.filename)
+    # --- the late mark ---
+
+    def _marked(self, text: str) -> str:
+        mark = _late_mark(self.delivery.envelope.occurred_at, self.style)
+        return composing.marked(mark if text else mark.rstrip(), text, self.format)
+
+    def _late_room(self) -> int:
+        """What the mark takes at most, in front of whatever."""
+        gap = "\n\n" if self.format is TextFormat.MARKDOWN else " "
+        return self._measure(self._marked("") + gap)
+
+    # --- attachments ---
+
+    def _uploads(self) -> bool:
+        plan, able = self.delivery.route.plan, self.capabilities.attachments
+        return plan.attachments is AttachmentMode.UPLOAD and able is Support.NATIVE
+
+    def _upload(self, one: Resolved) -> tuple[str, tuple[Attachment, ...]]:
+        """A part of its own, so that what is out is known; in words where there is nothing to upload."""
+        return (self._line(one), ()) if one.why_not else ("", (one.attachment,))
+
+    def _line(self, one: Resolved) -> str:
+        """What stands for an attachment in a text."""
+        if not one.why_not:
+            return composing.link_line(one.attachment.url, self.format)
+        note = _WORDS[self.style.language][one.attachment.kind]
+        said = note.format(why=one.why_not, name=one.attachment.filename)
+        return composing.link_line(said, self.format)
 
 
 def _native_buttons(envelope: Envelope, capabilities: Capabilities) -> tuple[Button, ...]:
     return envelope.message.buttons if capabilities.buttons is Support.NATIVE else ()
 
 
-def _spoken_buttons(envelope: Envelope, capabilities: Capabilities) -> str:
-    """Buttons as lines of text, where the platform has none but would rather say them."""
-    if capabilities.buttons is not Support.FALLBACK:
-        return ""
-    return "".join(f"\n{button.label}: {button.url}" for button in envelope.message.buttons)
-
-
-def _quoted(envelope: Envelope, style: Style) -> str:
+def _quoted(envelope: Envelope, style: Style, text: str, format_: TextFormat) -> str:
     quote = envelope.message.quote
     if quote is None or not quote.text:
-        return ""
+        return text
     who = f"{quote.sender}: " if quote.sender else ""
-    return f"> {_shortened(who + quote.text, style)}\n"
+    return composing.quoted(_shortened(who + quote.text, style), text, format_)
 
 
 def _shortened(text: str, style: Style) -> str:

@@ -21,6 +21,12 @@ LONGEST_RETRY_AFTER = 3600.0
 
 _schedule = wait_chain(*(wait_fixed(seconds) for seconds in SECONDS))
 
+LEAST_RETRY_AFTER = 1.0
+"""
+A wish for less patience than this, in seconds, is none (0, a date that is past, a negative number):
+obeyed, it would make a storm of the retries, against a platform that has just asked for peace.
+"""
+
 T = TypeVar("T")
 
 
@@ -28,10 +34,10 @@ def wait_after(failures: int, rng: random.Random, retry_after: float | None = No
     """
     Seconds to wait after the ``failures``-th failure in a row (counted from 1).
 
-    What the platform asked for wins, within `LONGEST_RETRY_AFTER`.
+    What the platform asked for wins, from `LEAST_RETRY_AFTER` to `LONGEST_RETRY_AFTER`.
     """
-    if retry_after is not None:
-        return min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
+    if retry_after is not None and retry_after >= LEAST_RETRY_AFTER:
+        return min(retry_after, LONGEST_RETRY_AFTER)
     state = RetryCallState(_nothing, None, (), {})
     state.attempt_number = max(failures, 1)
     return _schedule(state) * rng.uniform(1 - JITTER, 1 + JITTER)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from bridge.conditions import Condition
+from bridge.conditions import Condition, TextContains, TextMatches
 from bridge.model import (
     AddressForm,
     ConversationId,
@@ -108,6 +108,9 @@ class Decision:
     line: int
 
 
+_HEAVY = 2_000_000
+"""Characters times instructions of a pattern that may take 10 ms on a slow day."""
+
 _MATCHED = phrase("matched")
 _NOT_ITS_SOURCE = "{source} is not one of its sources"
 _DISABLED = phrase("it is switched off")
@@ -123,6 +126,7 @@ class Router:
     _exact: Mapping[ConversationRef, tuple[int, ...]]
     _wild: Mapping[AnyOf, tuple[int, ...]]
     _form_of: Mapping[InstanceId, Callable[[ConversationId], str]]
+    _weights: Mapping[int, int]
 
     @classmethod
     def of(
@@ -145,6 +149,7 @@ class Router:
             {source: tuple(numbers) for source, numbers in exact.items()},
             {source: tuple(numbers) for source, numbers in wild.items()},
             dict(form_of),
+            {number: weight for number, rule in enumerate(all_rules) if (weight := _weight(rule))},
         )
 
     def route(self, envelope: Envelope) -> tuple[Route, ...]:
@@ -154,6 +159,14 @@ class Router:
             for route in decision.routes:
                 routes.setdefault(route.destination, route)
         return tuple(routes.values())
+
+    def is_heavy(self, envelope: Envelope) -> bool:
+        """Whether `route` could hold up others, for its patterns: then call it in a thread."""
+        if not self._weights:
+            return False
+        candidates = self._candidates(envelope.source)
+        weight = sum(self._weights.get(number, 0) for number in candidates)
+        return weight * len(envelope.message.text) > _HEAVY
 
     def explain(self, envelope: Envelope) -> tuple[Decision, ...]:
         """What every rule of the file makes of it, by the same code that routes."""
@@ -213,3 +226,8 @@ class Router:
         return (
             form_of is not None and AnyOf(source.instance, form_of(source.conversation)) in rule.sources
         )
+
+
+def _weight(rule: Rule) -> int:
+    tests = [condition.test for condition in (*rule.when, *rule.unless)]
+    return sum(test.weight for test in tests if isinstance(test, (TextMatches, TextContains)))

@@ -58,6 +58,19 @@ class Wild:
         value = self._value
         return Wild(value.get(key, _ABSENT) if type(value) is dict else _ABSENT, self, key)
 
+    def has(self, key: str) -> bool:
+        """Whether ``self[key]`` is there: not absent, and not ``null``."""
+        value = self._value
+        return type(value) is dict and value.get(key) is not None
+
+    def text_at(self, key: str, default: str | None = None) -> str:
+        """As ``self[key].text(default)``, without a step that is only needed when it is refused."""
+        value = self._value
+        found = value.get(key) if type(value) is dict else None
+        if type(found) is str:
+            return found if found.isprintable() else clean_text(found)
+        return self[key].text(default)
+
     def __iter__(self) -> Iterator["Wild"]:
         """The items of a list; none if there is no list."""
         items = self._value if isinstance(self._value, list) else []

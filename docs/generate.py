@@ -1,5 +1,6 @@
 """
-Writes ``docs/reference.md`` and ``docs/reference.zh.md``: every key of both files, from the schemas.
+Writes ``docs/reference.md`` and ``docs/reference.zh.md``: every key of both files, from the schemas;
+and into ``docs/security.md`` and its Chinese the table of hostile input, from the tests.
 
 ``make docs`` runs it. Chinese descriptions stand in ``reference.zh.json``, by their English; after a
 change of a schema put the new ones there.
@@ -170,8 +171,18 @@ def pages() -> tuple[dict[Path, str], list[str]]:
     }, missing
 
 
+def security_pages() -> dict[Path, str]:
+    """Each page with its table as the tests have it now."""
+    from tests.hostile.classes import SHOWN  # noqa: PLC0415  # only those who write pages need it
+    from tests.hostile.table import with_table  # noqa: PLC0415  # as above
+
+    named = ((HERE / "security.md", "en"), (HERE / "security.zh.md", "zh"))
+    return {file: with_table(file.read_text("utf-8"), SHOWN, language) for file, language in named}
+
+
 if __name__ == "__main__":
     written, untranslated = pages()
+    written |= security_pages()
     for file, text in written.items():
         file.write_text(text, encoding="utf-8")
     for description in untranslated:

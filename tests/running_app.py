@@ -144,7 +144,8 @@ def rules(*made):
 
 
 @asynccontextmanager
-async def a_daemon(folder, config_text, rules_text, environ=None):
+async def a_daemon(folder, config_text, rules_text, environ=None, **surroundings):
+    """``surroundings`` are further arguments of `App`."""
     paths = folder / "config.json", folder / "rules.json"
     paths[0].write_text(config_text)
     paths[1].write_text(rules_text)
@@ -160,6 +161,7 @@ async def a_daemon(folder, config_text, rules_text, environ=None):
         reading.rules.router,
         environ=environ or {},
         source=Source(read=read, paths=paths, warnings=reading.problems, seen=seen),
+        **surroundings,
     )
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
         running = tasks.create_task(app.run())

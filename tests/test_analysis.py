@@ -275,6 +275,24 @@ def test_links_that_nobody_serves_are_told(tmp_path: Path) -> None:
     assert [] == of()
 
 
+def test_a_status_page_for_others_without_a_token_is_told(tmp_path: Path) -> None:
+    """Nobody elsewhere could see it, but for those behind a careless proxy on this machine."""
+    rules = '{"from": {"there": {}}, "to": {"ops": {}}}'
+    token = {"tokens": {"me": {"token": "a-token-for-the-page", "scopes": ["read"]}}}
+
+    def of(**given: object) -> list[str]:
+        config = {"global": given, "hook": {"there": {}, "ops": {}}, "chat": {}}
+        return codes(found(tmp_path, rules, config=config))
+
+    assert ["W206"] == of(status={"hosts": ["bridge.example.com"]})
+    assert ["W206"] == of(status={"host": "0.0.0.0"})
+    assert ["W206"] == of(status={"host": "::"})
+    assert [] == of(status={"host": "::1"})
+    assert [] == of(status={"hosts": ["bridge.example.com"]}, api=token)
+    assert [] == of(status={"hosts": ["bridge.example.com"], "enabled": False})
+    assert [] == of()
+
+
 def test_rules_that_no_test_fires_are_named(tmp_path: Path) -> None:
     """A rule whose conditions fail has not been tested; one that is switched off need not be."""
     rules: dict[str, object] = {

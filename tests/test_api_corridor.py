@@ -183,7 +183,7 @@ def test_a_reload_puts_new_tokens_in_force(tmp_path):
         assert 422 == status
         wrong = [one for one in problem["problems"] if one["severity"] == "error"]
         assert ["E102"] == [one["code"] for one in wrong]
-        page = await (await api.server.ask("GET", "/?lang=en")).text()
+        page = await (await api.server.ask("GET", "/?lang=en", token=TOKEN)).text()
         assert "The last reload was refused" in page
         assert TOKEN not in page
 
@@ -206,7 +206,7 @@ def test_the_page_of_a_running_daemon_shows_its_routes_and_numbers(tmp_path):
         )
         assert 200 == await daemon.say("hello", port=port)
         await daemon.settled()
-        page = await (await api.server.ask("GET", "/?lang=en")).text()
+        page = await (await api.server.ask("GET", "/?lang=en", token=TOKEN)).text()
         assert '<svg xmlns="http://www.w3.org/2000/svg"' in page
         for shown in ("ear", "mouth", "rules.json", "<b>1</b> sent", "the books balance"):
             assert shown in page

@@ -13,6 +13,7 @@ from bridge.model import (
     EventKind,
     MessageId,
     RateLimit,
+    Reaction,
     Receipt,
     Status,
 )
@@ -247,7 +248,7 @@ async def test_a_send_that_ignores_its_time_limit_is_given_up():
         await bridge.settled()
 
         (_first, _), (again, _) = bridge.there.tried
-        assert pytest.approx(16, abs=0.5) == again
+        assert pytest.approx(16.6, abs=0.9) == again  # five, ten beyond, a look of the watch, a wait
 
 
 @scenario
@@ -331,4 +332,64 @@ async def test_a_recall_of_what_was_never_posted_is_skipped():
         await bridge.settled()
 
         row = await bridge.row(recall)
+        assert (Status.SKIPPED, "unknown_target") == (row.status, row.reason)
+
+
+class Reacting(Loopback):
+    """A platform where a bot can put an emoji on a message; it knows thumbs alone."""
+
+    async def react(self, conversation, message_id, reaction):
+        if reaction.emoji != "👍":
+            raise Refused("no such emoji here", reason="unknown_emoji")
+        self.put = [*getattr(self, "put", []), (conversation, message_id, reaction.removed)]
+        return Receipt()
+
+
+def a_reaction(emoji="👍", *, to="m1", removed=False):
+    return {**about(to, EventKind.REACTION), "reaction": Reaction(emoji, removed)}
+
+
+@scenario
+async def test_a_reaction_lands_on_the_copy_and_is_taken_back_from_it():
+    async with a_bridge(there=Reacting()) as bridge:
+        await bridge.say("look")
+        await bridge.say("", **a_reaction())
+        await bridge.say("", **a_reaction(removed=True))
+        await bridge.settled()
+
+        assert [("room", "at-there-1", False), ("room", "at-there-1", True)] == bridge.there.put
+        assert ["look"] == bridge.there.texts
+
+
+@scenario
+async def test_a_reaction_to_a_copy_lands_on_the_original():
+    """Somebody there reacts to what we posted there; the message was written in ``there/origin``."""
+    async with a_bridge(there=Reacting()) as bridge:
+        await bridge.say("look", at="there/origin", to="there/room")
+        await bridge.settled()
+        reacted = {**a_reaction(to="at-there-1"), "at": "there/room"}
+        await bridge.say("", to="there/origin", **reacted)
+        await bridge.settled()
+
+        assert [("origin", "m1", False)] == bridge.there.put
+
+
+@scenario
+async def test_an_emoji_that_the_platform_does_not_know_is_left_out():
+    async with a_bridge(there=Reacting()) as bridge:
+        await bridge.say("look")
+        odd = await bridge.say("", **a_reaction("🦄"))
+        await bridge.settled()
+
+        row = await bridge.row(odd)
+        assert (Status.SKIPPED, "unknown_emoji") == (row.status, row.reason)
+
+
+@scenario
+async def test_a_reaction_to_what_was_never_posted_is_skipped():
+    async with a_bridge(there=Reacting()) as bridge:
+        lost = await bridge.say("", **a_reaction(to="unknown"))
+        await bridge.settled()
+
+        row = await bridge.row(lost)
         assert (Status.SKIPPED, "unknown_target") == (row.status, row.reason)

@@ -28,7 +28,11 @@ SUBJECTS = (
     "runbook-secrets",
 )
 WRITTEN = [DOCS / f"{name}{end}" for name in SUBJECTS if name != "reference" for end in (".md", ".zh.md")]
-ENVIRONMENT = {"DT_APP_SECRET": "an-app-secret", "CI_SECRET": "a-secret-of-ours"}
+ENVIRONMENT = {
+    "DT_APP_SECRET": "an-app-secret",
+    "CI_SECRET": "a-secret-of-ours",
+    "PAGE_TOKEN": "a-token-for-the-page",
+}
 
 
 def name(page):

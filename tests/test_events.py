@@ -42,6 +42,8 @@ def levels_of(function):
             return levels_of(body) | levels_of(orelse)
         case ast.Attribute(value=ast.Name(id="log"), attr=attr) if attr in LEVELS:
             return {SAME.get(attr, attr)}
+        case ast.Attribute(value=ast.Attribute(attr="_log"), attr=attr) if attr in LEVELS:
+            return {SAME.get(attr, attr)}
         case ast.Attribute(value=ast.Call(func=ast.Attribute(attr="get_logger")), attr=attr):
             return {SAME.get(attr, attr)}
     return set()

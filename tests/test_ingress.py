@@ -252,25 +252,6 @@ def test_a_full_journal_asks_for_patience():
     assert b"Retry-After: 30" in answer
 
 
-def test_connections_beyond_the_bound_are_turned_away():
-    """At once and politely, while those that are in go on working."""
-
-    async def scenario():
-        async with a_door(max_connections=3) as (port, _):
-            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-            refused = await exchange(port, a_request())
-            reader, writer = held[0]
-            writer.write(a_request())
-            served = await reader.readuntil(b"\r\n\r\n")
-            for _, one in held:
-                one.close()
-            return refused, served
-
-    refused, served = asyncio.run(scenario())
-    assert 503 == status(refused)
-    assert 200 == status(served)
-
-
 @pytest.mark.parametrize("trusted", ["127.0.0.1", "127.0.0.0/8"])
 def test_behind_a_trusted_proxy_the_log_names_the_client(capsys, trusted):
     """The last hop that is no proxy of ours; what a client claims before it does not count."""

@@ -86,3 +86,46 @@ def test_what_never_answers_is_given_up_in_time():
 def test_what_cannot_be_reached_was_not_sent():
     with pytest.raises(Transient, match="could not connect"):
         asyncio.run(ask(replace(an_instance(), send_timeout=5.0), "http://127.0.0.1:1/"))
+
+
+def test_a_handshake_that_nobody_answers_was_no_lost_answer():
+    """However short the limit: nothing of the message has left, so it may be sent again."""
+
+    async def scenario():
+        async with a_server(None) as (url, _):
+            await ask(an_instance(send_timeout=0.5), url.replace("http:", "https:"))
+
+    with pytest.raises(Transient, match="could not connect"):
+        asyncio.run(scenario())
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("stale", [b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", b"?"])
+def test_what_nobody_asked_for_is_no_answer_to_the_next_message(stale):
+    """A gateway that is tired of an idle connection says so on it; the next message gets a new one."""
+    told = asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\nx")
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        if not told.is_set():
+            await asyncio.sleep(0.05)
+            writer.write(stale)
+            await writer.drain()
+            told.set()
+        await reader.read()
+        writer.close()
+
+    async def scenario():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with open_toolbox(an_instance(), SystemClock(), Metrics("test")) as toolbox:
+            first = await toolbox.request("POST", url, body=b"x", headers={})
+            await told.wait()
+            await asyncio.sleep(0.05)
+            second = await toolbox.request("POST", url, body=b"x", headers={})
+        server.close()
+        return first.status, second.status
+
+    assert (201, 201) == asyncio.run(scenario())

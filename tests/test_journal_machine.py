@@ -6,12 +6,20 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bridge.errors import JournalFull
 from bridge.journal import Capacity, Retention, Suspension
@@ -20,6 +28,7 @@ from bridge.journal.sqlite import open_journal
 from bridge.model import InstanceId, MessageId, Outcome, Status
 from tests.builders import a_place, a_route, an_envelope
 from tests.clock import FakeClock
+from tests.torn_files import DATABASE, MARKS, WAL, Files, arrives_by, checkpointed, cut_at, scattered
 
 PLACES = ("one/room", "one/other", "two/room")
 LIMITS: dict[str, Any] = {
@@ -29,6 +38,16 @@ LIMITS: dict[str, Any] = {
 places = st.sampled_from(PLACES)
 ids = st.sampled_from([f"m{i}" for i in range(6)] + ["p0", "p1", "p2"])
 statuses = st.sampled_from([s for s in Status if s is not Status.WAITING])
+unsent = st.sampled_from([s for s in Status if s not in (Status.WAITING, Status.SENT)])
+
+Tear = Callable[[bytes, bytes], tuple[bytes, bool]]
+tears = st.one_of(
+    st.floats(0.0, 1.0).map(lambda share: partial(cut_at, share=share)),
+    st.lists(st.booleans(), min_size=1, max_size=7).map(
+        lambda pattern: partial(scattered, arrives=arrives_by(pattern))
+    ),
+)
+"""How much of a file got to the disk before the power went, and whether that is all of it."""
 
 
 class TwoJournals(RuleBasedStateMachine):
@@ -36,7 +55,8 @@ class TwoJournals(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp())
+        memory = Path("/dev/shm")
+        self.root = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
         self.folder = self.root / "0"
         self.runner = asyncio.Runner()
         self.clock = FakeClock()
@@ -141,14 +161,107 @@ class TwoJournals(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The files as they are, without anything that closing would do."""
-        copy = self.root / str(int(self.folder.name) + 1)
-        copy.mkdir()
-        for name in ("journal.db", "journal.db-wal", "journal.db.mark"):
-            if (self.folder / name).exists():
-                shutil.copy(self.folder / name, copy / name)
+        self.continue_with(Files.of(self.folder))
+
+    @rule()
+    def lose_power(self) -> None:
+        """Mapped memory goes as well; nothing of it is still needed."""
+        self.continue_with(Files.of(self.folder).without_marks())
+
+    @rule(name=ids, to=places, text=st.sampled_from(["a", "b"]), tear=tears)
+    def lose_power_in_accept(self, name: str, to: str, text: str, tear: Tear) -> None:
+        """Of what was being written all got there, or nothing counts: nothing half appears."""
+        message = an_envelope(text, id=name, at="three/room")
+        self.tear(tear, lambda journal: journal.accept(message, [a_route(to)]))
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0), status=unsent, posts=st.integers(0, 2), tear=tears)
+    def lose_power_in_settle(self, which: int, status: Status, posts: int, tear: Tear) -> None:
+        made = tuple(MessageId(f"p{self.posts + i}") for i in range(posts))
+        self.posts += posts
+        pair = self.known[which % len(self.known)]
+        outcome = Outcome(status, made, "why", "because", 2)
+        self.tear(tear, lambda journal: journal.settle(pair[journal is self.model], outcome))
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0), part=st.integers(1, 3), tear=tears)
+    def lose_power_in_part_sent(self, which: int, part: int, tear: Tear) -> None:
+        made = MessageId(f"p{self.posts}")
+        self.posts += 1
+        pair = self.known[which % len(self.known)]
+        self.tear(tear, lambda journal: journal.part_sent(pair[journal is self.model], part, made))
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0), power=st.booleans())
+    def crash_after_sending(self, which: int, power: bool) -> None:
+        """A mark outlives the process at once, and a power cut when SQLite has followed."""
+        made = (MessageId(f"p{self.posts}"),)
+        self.posts += 1
+        real, model = self.known[which % len(self.known)]
+        outcome = Outcome(Status.SENT, made, attempts=1)
+        self.runner.run(answer(lambda j: j.settle(real, outcome), self.real))
+        left = Files.of(self.folder)
+        # A mark speaks of what waited: what had ended otherwise stays as it was.
+        if not power:
+            self.model_settles(model.id, outcome)
+        self.continue_with(left.without_marks() if power else left)
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0), tear=tears)
+    def crash_while_opening(self, which: int, tear: Tear) -> None:
+        """What was marked is put into SQLite when it is opened; dying in the middle of that is no harm."""
+        made = (MessageId(f"p{self.posts}"),)
+        self.posts += 1
+        real, model = self.known[which % len(self.known)]
+        outcome = Outcome(Status.SENT, made, attempts=1)
+        self.model_settles(model.id, outcome)
+        self.runner.run(answer(lambda j: j.settle(real, outcome), self.real))
+        left = Files.of(self.folder)
+        self.continue_with(left)
+        opened = Files.of(self.folder)
+        torn, whole = tear(bytes(len(opened.content[WAL])), opened.content[WAL])
+        marks = opened if whole else left
+        image = opened.with_file(WAL, torn)
+        for name in MARKS:
+            image = image.with_file(name, marks.content[name])
+        self.continue_with(image)
+
+    @rule(pattern=st.lists(st.booleans(), min_size=1, max_size=5))
+    def lose_power_in_checkpoint(self, pattern: list[bool]) -> None:
+        """Pages got into the database or not; the WAL has them all."""
+        files = Files.of(self.folder)
+        after = checkpointed(files, self.root / "checkpoint")
+        torn, _ = scattered(files.content[DATABASE], after, arrives_by(pattern))
+        self.continue_with(files.with_file(DATABASE, torn).without_marks())
+
+    def tear(self, tear: Tear, work: Callable[[Any], Awaitable[Any]]) -> None:
+        """The power goes while ``work`` is being committed; the model does it if all of it got there."""
+        before = Files.of(self.folder)
+        done = self.runner.run(answer(work, self.real))
+        after = Files.of(self.folder)
+        torn, whole = tear(before.content[WAL], after.content[WAL])
+        if whole:
+            model = self.runner.run(answer(work, self.model))
+            if hasattr(done, "deliveries"):
+                self.known += zip(done.deliveries, model.deliveries, strict=True)
+        # The database changes only in a checkpoint, and a mark is made when the WAL is safe.
+        image = (after if whole else before).with_file(WAL, torn)
+        self.continue_with(image.with_file(DATABASE, after.content[DATABASE]))
+
+    def continue_with(self, files: Files) -> None:
+        """The next process finds these."""
+        folder = files.written(self.root / str(int(self.folder.name) + 1))
         self.close()
-        self.folder = copy
+        self.folder = folder
         self.open()
+
+    def model_settles(self, name: str, outcome: Outcome) -> None:
+        """
+        As a mark is put in: if it still waits, with the parts that are journaled by now.
+        """
+        rows = self.runner.run(self.model.rows(Status.WAITING, delivery_id=name))
+        for row in rows:
+            self.runner.run(self.model.settle(row.delivery, outcome))
 
     @rule(source=places, name=ids, destination=places)
     def translate(self, source: str, name: str, destination: str) -> None:
@@ -187,11 +300,25 @@ def seqless(value: Any) -> Any:
     return replace(value, seq=0) if hasattr(value, "seq") else value
 
 
+def length(examples: int, steps: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=True,
+        # The files of one step are megabytes: what has failed is not made smaller for minutes.
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 TestTwoJournals = TwoJournals.TestCase
-TestTwoJournals.settings = settings(
-    max_examples=15,
-    stateful_step_count=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
+TestTwoJournals.settings = length(7, 25)
+
+
+@pytest.mark.full
+def test_two_journals_at_length() -> None:
+    """
+    Many more ways to die, in longer lives.
+    """
+    run_state_machine_as_test(TwoJournals, settings=length(100, 50))

@@ -68,7 +68,7 @@ def test_a_reader_cannot_write(path: Path) -> None:
         pytest.raises(JournalBroken, match="cannot be written"),
         open_reader(path) as reader,
     ):
-        reader._db.execute("DELETE FROM deliveries")
+        reader.db.execute("DELETE FROM deliveries")
 
 
 def test_where_there_is_no_journal_none_is_made(path: Path) -> None:
@@ -192,12 +192,12 @@ def test_a_reader_of_an_unfinished_look_does_not_stop_the_daemon(path: Path) -> 
     async def scenario(journal: Any) -> None:
         await fill(journal, 1)
         with open_reader(path) as reader:
-            reader._db.execute("BEGIN")
-            before = reader._db.execute("SELECT count(*) FROM deliveries").fetchone()
+            reader.db.execute("BEGIN")
+            before = reader.db.execute("SELECT count(*) FROM deliveries").fetchone()
             for i in range(1, 20):
                 await journal.accept(an_envelope(id=f"m{i}"), [a_route()])
-            assert before == reader._db.execute("SELECT count(*) FROM deliveries").fetchone()
-            reader._db.execute("COMMIT")
+            assert before == reader.db.execute("SELECT count(*) FROM deliveries").fetchone()
+            reader.db.execute("COMMIT")
             assert 20 == len(reader.rows(Status.WAITING))
 
     with_journal(path, scenario)

@@ -3,11 +3,12 @@
 import io
 import json
 import logging
+import os
 
 import pytest
 import structlog
 
-from bridge.log import FOLD_WINDOW, MASK, Logbook, Redaction, set_up
+from bridge.log import FOLD_WINDOW, MASK, Folding, Logbook, Redaction, Unfailing, set_up
 from tests.clock import FakeClock
 
 SECRET = "s3cr3t-value-of-the-app"
@@ -192,3 +193,30 @@ def test_secrets_of_new_files_are_hidden_and_old_ones_stay_so():
     logged.log.info("daemon.started", said=f"{SECRET} a-secret-of-the-new-file")
 
     assert f"{MASK} {MASK}" == logged.lines[0]["said"]
+
+
+def test_a_log_that_cannot_be_written_stops_nothing_and_tells_what_is_missing(tmp_path):
+    """
+    A full disk is no reason not to deliver; when a line gets through again, it says how many did not.
+    """
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    stream = Unfailing(write_end)
+    folding = Folding(FakeClock())
+    folding.stream = stream
+    set_up("info", "json", Redaction(), stream, folding=folding)
+    for _ in range(3):
+        structlog.get_logger().info("daemon.started")
+    folding.flush()
+    assert stream.take_lost() == 0, "nothing gets through yet"
+
+    file = tmp_path / "log"
+    with file.open("wb") as room:
+        os.dup2(room.fileno(), write_end)
+    structlog.get_logger().info("daemon.started")
+    folding.flush()
+    folding.flush()
+    os.close(write_end)
+
+    first, second = map(json.loads, file.read_text("utf-8").splitlines())
+    assert ("daemon.started", "log.lines_lost", 3) == (first["event"], second["event"], second["lines"])

@@ -20,12 +20,19 @@ def test_the_wait_follows_the_schedule_and_then_repeats_its_last(failures, secon
     assert max(waits) - min(waits) > seconds * JITTER
 
 
-@pytest.mark.parametrize(
-    ("asked", "given"), [(7.0, 7.0), (0.0, 0.0), (-5.0, 0.0), (1e9, LONGEST_RETRY_AFTER)]
-)
+@pytest.mark.parametrize(("asked", "given"), [(7.0, 7.0), (1.0, 1.0), (1e9, LONGEST_RETRY_AFTER)])
 def test_what_the_platform_asks_for_wins_within_an_hour(asked, given):
-    """A Retry-After is obeyed to the second, but neither backwards nor for ever."""
+    """A Retry-After is obeyed to the second, but not for ever."""
     assert given == wait_after(3, random.Random(1), asked)
+
+
+@pytest.mark.parametrize("asked", [0.0, 0.001, 0.99, -5.0])
+def test_a_platform_that_asks_for_no_patience_is_not_stormed(asked):
+    """Less than a second is no wish: the schedule holds, and grows with every failure."""
+    for failures in (1, 3, 8):
+        expected = wait_after(failures, random.Random(1))
+
+        assert expected == wait_after(failures, random.Random(1), asked)
 
 
 def test_a_few_times_gives_up_with_the_last_error():

@@ -27,6 +27,7 @@ from bridge.model import (
     Delivery,
     Envelope,
     Inbound,
+    TextFormat,
 )
 from bridge.preview import previewer
 from bridge.render import Resolved, Style, render
@@ -96,7 +97,7 @@ def _posted(delivery: Delivery, reading: Reading) -> str:
     instances, envelope = reading.config.instances, delivery.envelope
     posts = render(
         delivery,
-        Capabilities(max_text=50_000),
+        Capabilities(max_text=50_000, formats=frozenset(TextFormat)),
         platform=instances[envelope.source.instance].platform,
         style=Style(
             language=instances[delivery.route.destination.instance].language,

@@ -97,11 +97,16 @@ def test_any_text_at_all_is_split_without_loss(text: str, limit: int) -> None:
     """
     text = text.encode(errors="ignore").decode()
 
-    for how in TextFormat:
-        parts = split(text, limit, octets, how)
+    plain, marked = (split(text, limit, octets, how) for how in (PLAIN, MARKDOWN))
 
-        assert all(octets(part) <= limit for part in parts)
-        positions(text, parts)
+    assert all(octets(part) <= limit for part in plain + marked)
+    positions(text, plain)
+    assert said(text) == said("".join(marked))
+
+
+def said(text: str) -> str:
+    """Without blanks, and the marks that closing and opening adds."""
+    return re.sub(r"[\s*_~\\`]", "", text)
 
 
 @given(text=TEXTS, limit=st.integers(8, 60))

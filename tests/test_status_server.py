@@ -32,22 +32,27 @@ def cookie_of(response):
     return response.cookies[COOKIE]
 
 
-def test_on_this_machine_the_page_needs_no_token():
-    """As the monitors' pages, whether or not there is an API."""
+def test_while_there_is_no_token_the_page_is_open_on_this_machine():
+    """As the monitors' pages; and from the first token on nobody sees it without one."""
 
     async def scenario(server):
-        for tokens in (TOKENS, {}):
-            server.set_tokens(tokens)
-            response = await server.get("/")
-            assert 200 == response.status
-            assert "All is well" in await response.text()
+        response = await server.get("/")
+        assert 200 == response.status
+        assert "All is well" in await response.text()
 
-    over_http(scenario)
+        server.set_tokens(TOKENS)
+        response = await server.get("/")
+        assert 401 == response.status
+        assert "dt_main" not in await response.text()
+        assert 200 == (await server.get("/", token=READER)).status
+
+    over_http(scenario, tokens={})
 
 
 @pytest.mark.parametrize(
     "headers",
     [
+        {},
         {"Host": PUBLIC},
         {"X-Forwarded-For": "203.0.113.9"},
         {"Forwarded": "for=203.0.113.9"},
@@ -55,8 +60,8 @@ def test_on_this_machine_the_page_needs_no_token():
         {"Via": "1.1 proxy"},
     ],
 )
-def test_from_elsewhere_the_page_needs_a_token(headers):
-    """A reverse proxy on this machine does not open it to the world."""
+def test_where_there_are_tokens_the_page_needs_one(headers):
+    """Also on this machine: so a reverse proxy, whatever it sends, does not open it to the world."""
 
     async def scenario(server):
         response = await server.get("/", headers=headers)
@@ -72,11 +77,15 @@ def test_from_elsewhere_the_page_needs_a_token(headers):
     over_http(scenario)
 
 
-def test_from_elsewhere_there_is_no_page_without_tokens():
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": PUBLIC}, {"X-Forwarded-For": "203.0.113.9"}, {"Forwarded": "for=x"}, {"Via": "1.1 proxy"}],
+)
+def test_from_elsewhere_there_is_no_page_without_tokens(headers):
     """Nobody can show one then; the answer says where to write it."""
 
     async def scenario(server):
-        response = await server.get("/", host=PUBLIC)
+        response = await server.get("/", headers=headers)
         assert 403 == response.status
         assert "global.api.tokens" in await response.text()
 
@@ -210,7 +219,7 @@ def test_hostile_forms_are_refused(sent, status):
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         more = sent if "json" in sent else {"headers": headers, **sent}
         assert status == (await server.post("/login", host=PUBLIC, **more)).status
-        assert 200 == (await server.get("/")).status
+        assert 200 == (await server.get("/", token=READER)).status
 
     over_http(scenario)
 
@@ -310,7 +319,7 @@ def test_monitors_get_their_pages_as_ever():
 
 def test_a_head_request_gets_the_head():
     async def scenario(server):
-        response = await server.ask("HEAD", "/")
+        response = await server.ask("HEAD", "/", token=READER)
         assert 200 == response.status
         assert "" == await response.text()
 
@@ -323,7 +332,7 @@ def test_a_journal_that_cannot_be_read_is_said_on_the_page():
     desk.fails_with = JournalBroken("EIO")
 
     async def scenario(server):
-        response = await server.get("/")
+        response = await server.get("/", token=READER)
         assert (503, "the journal cannot be read: EIO\n") == (response.status, await response.text())
 
     over_http(scenario, desk=desk)

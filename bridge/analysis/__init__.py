@@ -15,7 +15,7 @@ from bridge.analysis.findings import Findings
 from bridge.analysis.limits import report_limits
 from bridge.analysis.loops import report_loops
 from bridge.analysis.reach import report_unreachable
-from bridge.analysis.safety import ModeOf, report_media, report_open_files
+from bridge.analysis.safety import ModeOf, report_media, report_open_files, report_open_page
 from bridge.analysis.sense import report_contradictions
 from bridge.config import Config
 from bridge.model import InstanceId
@@ -49,4 +49,5 @@ def analyse(
     report_loops(compiled, accounts, findings)
     report_open_files(config, mode_of, findings)
     report_media(config, findings)
+    report_open_page(config, findings)
     return tuple(without(config.secrets, problem) for problem in findings.problems)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from bridge.analysis.findings import Findings
 from bridge.config import Config, Instance
 from bridge.config.references import KEYS
-from bridge.config.units import is_url
+from bridge.config.units import is_exposed, is_url
 from bridge.phrases import phrase
 from bridge.problems import quoted
 from bridge.problems.document import Node
@@ -82,6 +82,26 @@ def report_media(config: Config, findings: Findings) -> None:
                 phrase('set "public_url" in "global", or remove it'),
             )
             return
+
+
+def report_open_page(config: Config, findings: Findings) -> None:
+    """A status page that is meant to be seen from elsewhere, with nothing that anybody could show."""
+    status = config.global_.status
+    if not status.enabled or config.global_.api.tokens:
+        return
+    key = "hosts" if status.hosts else "host"
+    host = f"[{status.host}]" if ":" in status.host else status.host
+    if status.hosts or is_exposed(f"http://{host}/"):
+        findings.report(
+            "W206",
+            findings.of_config(str(config.file), "global", "status", key),
+            phrase("the status page can be reached from elsewhere, and no token is set"),
+            phrase(
+                "nobody elsewhere sees it so, but a proxy on this machine that sends no X-Forwarded-For "
+                "shows it to everybody"
+            ),
+            phrase('set "tokens" in "global.api": then everybody has to show one, on this machine too'),
+        )
 
 
 def _open(mode: int | None) -> bool:

@@ -38,9 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     seen = look(paths)
     reading = read_files(*paths, environ=os.environ)
     if reading.problems:
+        from bridge.log import unfailing_stderr
         from bridge.problems.show import show_all
 
-        sys.stderr.write(show_all(reading.problems, spoken(arguments), colour=sys.stderr.isatty()))
+        # A disk that is full of logs is no reason not to deliver.
+        unfailing_stderr().write(
+            show_all(reading.problems, spoken(arguments), colour=sys.stderr.isatty())
+        )
     if reading.config is None or reading.rules is None:
         return BAD_FILES
     return _serve(reading, paths, seen, dry=arguments.dry_run)
@@ -59,6 +63,7 @@ def _serve(reading: Reading, paths: tuple[Path, Path], seen: Looks, *, dry: bool
     from bridge.files import read_files
     from bridge.log import Logbook
     from bridge.reload import Source
+    from bridge.stillness import PatientLoop
 
     config, rules = reading.config, reading.rules
     assert config is not None, "asked before"
@@ -94,7 +99,8 @@ def _serve(reading: Reading, paths: tuple[Path, Path], seen: Looks, *, dry: bool
     _calm_collector()
     code = OK
     try:
-        asyncio.run(app.run())
+        with asyncio.Runner(loop_factory=PatientLoop) as runner:
+            runner.run(app.run())
     except* (CannotStart, JournalError, OSError) as group:
         for error in _leaves(group):
             log.critical("daemon.failed", why=str(error))

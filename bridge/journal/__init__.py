@@ -253,6 +253,13 @@ class Journal(Protocol):
         """For each instance with waiting deliveries: how many, and when the oldest was accepted."""
         ...
 
+    def age(self, at: float) -> float:
+        """
+        Seconds that have really passed since ``at`` (seconds since 1970), whatever was done to the wall
+        clock in between: what is forgotten or given up goes by this.
+        """
+        ...
+
     async def changed_outside(self) -> bool:
         """Another process (an operator's command) wrote since the last call."""
         ...

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from bridge.errors import JournalBroken
+from bridge.journal.schema import unopened
 
 _SIZE = 64
 _MAGIC = b"msgbrdg1"
@@ -35,7 +36,7 @@ class BlackBox:
         try:
             self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
         except OSError as e:
-            raise JournalBroken(f"{path}: cannot be opened: {e.strerror or e}") from e
+            raise JournalBroken(unopened(path, e)) from e
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Written, not stretched: a hole on a full disk would kill the process when it is filled.
@@ -47,7 +48,7 @@ class BlackBox:
             raise JournalBroken(f"{path}: another msgbridge uses this journal: stop it first") from e
         except OSError as e:
             self._file.close()
-            raise JournalBroken(f"{path}: cannot be used: {e.strerror or e}") from e
+            raise JournalBroken(unopened(path, e)) from e
         if self._map[:8] != _MAGIC:
             self._map[:] = _MAGIC.ljust(_SIZE, b"\0")
         self.last_found: int = _NUMBER.unpack_from(self._map, _LAST)[0]
@@ -74,3 +75,15 @@ class BlackBox:
     def on_the_bench(self, seq: int) -> None:
         """Delivery ``seq`` is being worked on; 0 for none."""
         _NUMBER.pack_into(self._map, _BENCH, seq)
+
+
+def last_committed(path: Path) -> int:
+    """What the black box in ``path`` says without being opened; 0 if it says nothing."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return 0
+    if len(content) < _SIZE or content[:8] != _MAGIC:
+        return 0
+    last: int = _NUMBER.unpack_from(content, _LAST)[0]
+    return last

@@ -33,6 +33,7 @@ from bridge.model import (
     Quote,
     RawForm,
     Reaction,
+    ReactionMode,
     Replacement,
     Sender,
     TextFormat,
@@ -176,6 +177,8 @@ def encode_plan(plan: Plan) -> bytes:
                 plan.format,
                 [(step.pattern, step.replacement) for step in plan.transform],
                 plan.mention,
+                # Only where it is said: rows of before stay what they are.
+                *([plan.reactions] if plan.reactions is not ReactionMode.NATIVE else ()),
             ),
         )
     ).encode()
@@ -185,7 +188,7 @@ def decode_plan(body: bytes) -> Plan:
     """The plan that `encode_plan` was given. Raises `Unreadable`."""
     (written,) = _parts(body, 1)
     try:
-        rule, template, attachments, text_format, transform, mention = written
+        rule, template, attachments, text_format, transform, mention, *reactions = written
         return Plan(
             rule=rule,
             template=template,
@@ -193,6 +196,7 @@ def decode_plan(body: bytes) -> Plan:
             format=None if text_format is None else TextFormat(text_format),
             transform=tuple(Replacement(*step) for step in transform),
             mention=tuple(UserId(str(one)) for one in mention),
+            reactions=ReactionMode(*reactions) if reactions else ReactionMode.NATIVE,
         )
     except (TypeError, ValueError) as e:
         raise Unreadable(f"not a plan: {e}") from e

@@ -2,7 +2,8 @@
 How full the journal is, and the ballast that it throws off when the disk is.
 
 The ballast is a file that only takes up room. On a full disk it goes, so that what was sent can
-still be marked as sent; it comes back when there is room again.
+still be marked as sent; it comes back when there is room again. It is large enough for all that is
+promised: the WAL emptied into the database, and one mark for each delivery that waits.
 """
 
 import contextlib
@@ -11,10 +12,14 @@ from pathlib import Path
 
 from bridge.journal import Capacity
 
-BALLAST = 4 << 20
-"""Bytes: room for the WAL frames of some thousand settled deliveries."""
+BALLAST = 12 << 20
+"""Bytes: a WAL of 2,000 pages has room in the database, and the next WAL beside it."""
 
-_ROOM_FOR_BALLAST = 4
+PER_DELIVERY = 256
+"""Bytes that marking a delivery as sent may add to the database (links, names; 152 measured)."""
+
+_GROWS_BY = 1 << 20
+_ROOM_BESIDE = 4
 _MEASURE_EVERY = 1.0
 
 
@@ -26,7 +31,7 @@ class Gauge:
 
     def __init__(self, path: Path, capacity: Capacity) -> None:
         self._folder = path.parent
-        self._ballast = path.with_name(path.name + ".ballast")
+        self._ballast = _ballast_of(path)
         self._capacity = capacity
         self._measured_at = float("-inf")
         self._disk = 0.0
@@ -41,7 +46,7 @@ class Gauge:
         """``rows`` deliveries of ``size`` bytes wait or are held."""
         if self.stale(monotonic):
             self._measured_at = monotonic
-            self._measure_disk()
+            self._measure_disk(BALLAST + PER_DELIVERY * rows)
         capacity = self._capacity
         self.fullness = max(rows / capacity.max_waiting, size / capacity.max_bytes, self._disk)
         self.full = self.fullness >= (capacity.resume_at if self.full else capacity.refuse_at)
@@ -53,17 +58,44 @@ class Gauge:
         with contextlib.suppress(OSError):
             self._ballast.unlink(missing_ok=True)
 
-    def _measure_disk(self) -> None:
-        disk = os.statvfs(self._folder)
-        free = disk.f_bavail * disk.f_frsize
-        self._disk = min(1.0, self._capacity.min_free_disk / free) if free else 1.0
-        if free > self._capacity.min_free_disk + _ROOM_FOR_BALLAST * BALLAST:
-            self._take_ballast()
+    def _measure_disk(self, wanted: int) -> None:
+        """What the ballast still lacks of the bytes ``wanted`` is not free for messages."""
+        free = free_on(self._folder)
+        lacking = max(0, wanted - _size(self._ballast))
+        room = free - lacking
+        least = self._capacity.min_free_disk
+        self._disk = min(1.0, least / room) if room > 0 else 1.0
+        if lacking >= _GROWS_BY and room > least + _ROOM_BESIDE * _GROWS_BY:
+            self._take_ballast(wanted)
 
-    def _take_ballast(self) -> None:
+    def _take_ballast(self, wanted: int) -> None:
         with contextlib.suppress(OSError):  # without ballast the journal is only less safe
-            file = os.open(self._ballast, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            file = os.open(self._ballast, os.O_CREAT | os.O_WRONLY, 0o600)
             try:
-                os.posix_fallocate(file, 0, BALLAST)
+                os.posix_fallocate(file, 0, wanted)
             finally:
                 os.close(file)
+
+
+def make_room_to_open(path: Path) -> None:
+    """A journal that is to be opened on a full disk needs what its ballast was kept for."""
+    if free_on(path.parent) < BALLAST:
+        with contextlib.suppress(OSError):
+            _ballast_of(path).unlink(missing_ok=True)
+
+
+def free_on(folder: Path) -> int:
+    """Bytes that we may still write to the disk of ``folder``."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+def _ballast_of(path: Path) -> Path:
+    return path.with_name(path.name + ".ballast")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

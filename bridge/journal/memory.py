@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from bridge.ages import Ages
 from bridge.clock import Clock
 from bridge.errors import JournalFull
 from bridge.journal import (
@@ -91,6 +92,7 @@ class MemoryJournal:
         self._suspensions: list[Suspension] = []
         self._rate: dict[tuple[str, int], _Send] = {}
         self._full = False
+        self._ages = Ages(clock)
 
     @property
     def fullness(self) -> float:
@@ -102,11 +104,13 @@ class MemoryJournal:
         )
 
     async def accept(self, envelope: Envelope, routes: Sequence[Route]) -> Acceptance:
+        self._ages.note()
         limit = self._capacity.resume_at if self._full else self._capacity.refuse_at
         self._full = self.fullness >= limit
         if self._full:
             raise JournalFull("the journal is full: it takes messages again when some are delivered")
-        if self._posted(envelope.source, envelope.message.id):
+        reaction = envelope.kind is EventKind.REACTION  # to our post is somebody else's
+        if not reaction and self._posted(envelope.source, envelope.message.id):
             return Acceptance(Verdict.ECHO)
         encoded, key = encode(envelope), (envelope.source.instance, envelope.id)
         if known := self._known.get(key):
@@ -183,9 +187,9 @@ class MemoryJournal:
         ]
 
     async def suspensions(self) -> Sequence[Suspension]:
-        oldest = self._now() - self._retention.dead
+        longest = self._retention.dead
         return sorted(
-            (s for s in self._suspensions if s.until is None or s.until.timestamp() >= oldest),
+            (s for s in self._suspensions if s.until is None or self.age(s.until.timestamp()) <= longest),
             key=lambda s: s.since,
         )
 
@@ -323,15 +327,20 @@ class MemoryJournal:
                 backlog[instance] = count + 1, min(oldest, known.accepted_at)
         return backlog
 
+    def age(self, at: float) -> float:
+        self._ages.note()
+        return self._ages.of(at)
+
     async def changed_outside(self) -> bool:
+        self._ages.note()
         return False
 
     async def prune(self) -> None:
-        now, retention = self._now(), self._retention
+        retention = self._retention
         for key, known in list(self._known.items()):
-            kept = known.accepted_at >= now - retention.dedupe or any(
+            kept = self.age(known.accepted_at) <= retention.dedupe or any(
                 entry.status in _QUEUED
-                or (entry.status is Status.DEAD and (entry.settled_at or 0.0) >= now - retention.dead)
+                or (entry.status is Status.DEAD and self.age(entry.settled_at or 0.0) <= retention.dead)
                 for entry in known.entries
             )
             if not kept:

@@ -9,6 +9,8 @@ from pathlib import Path
 from bridge.errors import JournalBroken
 from bridge.journal import rows, standing
 from bridge.journal.blackbox import BlackBox
+from bridge.journal.gauge import BALLAST, free_on, make_room_to_open
+from bridge.journal.keeping import keep_if_torn
 from bridge.journal.schema import NUMBER_OF, open_database, unusable
 from bridge.journal.sent_log import Mark, SentLog
 from bridge.journal.store import Settling, Standing, Store, queued
@@ -25,9 +27,17 @@ _FRAME = 4096 + 24
 class Opened:
     """A file that was opened, and what was found in it."""
 
-    def __init__(self, db: sqlite3.Connection, box: BlackBox, sent: SentLog, now: float) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        box: BlackBox,
+        sent: SentLog,
+        now: float,
+        kept: Path | None = None,
+    ) -> None:
         self.box = box
         self.sent = sent
+        self.kept = kept
         found, planned = _counted(db)
         last = max(found, box.last_found)
         self.lost = (found + 1, last) if last > found else None
@@ -46,12 +56,14 @@ class Opened:
 
 def open_files(path: Path, now: float, stack: ExitStack) -> Opened:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_room_to_open(path)
     box = stack.enter_context(BlackBox(path.with_name(path.name + ".mark")))
     sent = stack.enter_context(SentLog(path.with_name(path.name + ".sent")))
+    kept = keep_if_torn(path, box.last_found)
     db = stack.enter_context(closing(open_database(path)))
     _stretch_wal(path)
     try:
-        return Opened(db, box, sent, now)
+        return Opened(db, box, sent, now, kept)
     except sqlite3.Error as e:
         raise JournalBroken(unusable(path, e)) from e
 
@@ -99,10 +111,14 @@ def _count_crash(db: sqlite3.Connection, seq: int, now: float) -> bool:
 def _stretch_wal(path: Path) -> None:
     """
     Give the WAL its size beforehand: writing over blocks that are there takes an fsync half the time
-    of writing new ones (measured on ext4). SQLite reads zeros as the end. Without room it is left.
+    of writing new ones (measured on ext4). SQLite reads zeros as the end. Without room it is left: then
+    the database needs it more.
     """
+    size = _WAL_FRAMES * _FRAME
+    if free_on(path.parent) < size + BALLAST:
+        return
     wal = path.with_name(path.name + "-wal")
     with suppress(OSError), wal.open("r+b", buffering=0) as file:
         if os.fstat(file.fileno()).st_size == 0:
-            file.write(bytes(_WAL_FRAMES * _FRAME))
+            file.write(bytes(size))
             os.fsync(file.fileno())

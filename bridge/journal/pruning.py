@@ -9,7 +9,7 @@ the ledger stays balanced.
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bridge.journal import Retention
 from bridge.journal.names import Names, event_name, post_name
@@ -24,18 +24,23 @@ _DEAD = NUMBER_OF[Status.DEAD]
 
 
 def prune_step(
-    db: sqlite3.Connection, *, names: Names, after: int, retention: Retention, now: float
+    db: sqlite3.Connection,
+    *,
+    names: Names,
+    after: int,
+    retention: Retention,
+    age: Callable[[float], float],
 ) -> int | None:
     """
     Look at the oldest messages after seq ``after``; where to go on, None when there is no more.
 
-    ``now`` is in seconds since 1970.
+    ``age`` tells how many seconds ago a time (seconds since 1970) was.
     """
     found = db.execute(
         "SELECT seq, routes, accepted_at FROM messages WHERE seq > ? ORDER BY seq LIMIT ?",
         (after, STEP),
     ).fetchall()
-    messages = [(seq, routes) for seq, routes, at in found if at < now - retention.dedupe]
+    messages = [(seq, routes) for seq, routes, at in found if age(at) > retention.dedupe]
     if not messages:
         return None  # what follows is younger still
     kept = set()
@@ -50,7 +55,7 @@ def prune_step(
             continue
         by_message[message].append(seq)
         status_of[seq] = status
-        if status in _OPEN or (status == _DEAD and settled_at >= now - retention.dead):
+        if status in _OPEN or (status == _DEAD and age(settled_at) <= retention.dead):
             kept.add(message)
     gone = [seq for seq in by_message if seq not in kept]
     deliveries = [seq for message in gone for seq in by_message[message]]

@@ -44,7 +44,7 @@ def open_reader(path: Path) -> Iterator["Reader"]:
     """
     _check_exists(path)
     try:
-        with closing(_connect_to_read(path)) as db:
+        with closing(connect_to_read(path)) as db:
             _check_readable(db, path)
             yield Reader(db)
     except sqlite3.Error as e:
@@ -55,13 +55,13 @@ class Reader:
     """One connection that only reads; every method is one snapshot. For one thread."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+        self.db = db
 
     def rows(
         self, status: Status, *, limit: int = 100, instance: str = "", delivery_id: str = ""
     ) -> Sequence[Row]:
         """As `Journal.rows`; ``instance`` is the destination's."""
-        return rows.listing(self._db, status, limit=limit, instance=instance, delivery_id=delivery_id)
+        return rows.listing(self.db, status, limit=limit, instance=instance, delivery_id=delivery_id)
 
     def find(self, delivery_id: str) -> Row | None:
         """One delivery, wherever it stands."""
@@ -72,15 +72,15 @@ class Reader:
 
     def ledger(self) -> Ledger:
         """As `Journal.ledger`. Counts every row: seconds, for tens of millions."""
-        self._db.execute("BEGIN")
+        self.db.execute("BEGIN")
         try:
-            planned = self._db.execute("SELECT planned FROM counters").fetchone()[0]
-            counted = self._db.execute(
+            planned = self.db.execute("SELECT planned FROM counters").fetchone()[0]
+            counted = self.db.execute(
                 "SELECT status, sum(count) FROM (SELECT status, count(*) AS count FROM deliveries "
                 "GROUP BY status UNION ALL SELECT status, count FROM pruned) GROUP BY status"
             ).fetchall()
         finally:
-            self._db.execute("COMMIT")
+            self.db.execute("COMMIT")
         by_status = dict.fromkeys(Status, 0)
         by_status.update((STATUS_OF[number], count) for number, count in counted)
         return Ledger(planned, by_status)
@@ -89,7 +89,7 @@ class Reader:
         """As `Journal.backlog`."""
         return {
             InstanceId(instance): (count, oldest)
-            for instance, count, oldest in self._db.execute(
+            for instance, count, oldest in self.db.execute(
                 "SELECT p.instance, sum(w.count), min(m.accepted_at) FROM "
                 "(SELECT place, count(*) AS count, min(seq) AS first FROM deliveries "
                 "WHERE status = 0 GROUP BY place) w "
@@ -102,27 +102,27 @@ class Reader:
         self, status: Status, choice: Choice, *, after: int = 0, limit: int = 500
     ) -> Sequence[Chosen]:
         """As `Journal.choose`."""
-        return choosing.choose(self._db, status, choice, after=after, limit=limit)
+        return choosing.choose(self.db, status, choice, after=after, limit=limit)
 
     def crowds(self) -> dict[ConversationRef, Crowd]:
         """As `Journal.crowds`."""
-        return choosing.crowds(self._db)
+        return choosing.crowds(self.db)
 
     def dead_by_reason(self) -> dict[str, int]:
         """As `Journal.dead_by_reason`."""
-        return choosing.dead_by_reason(self._db)
+        return choosing.dead_by_reason(self.db)
 
     def recorded(self, message_id: str, instance: str = "") -> Recorded | None:
         """As `Journal.recorded`."""
-        return choosing.recorded(self._db, message_id, instance)
+        return choosing.recorded(self.db, message_id, instance)
 
     def seen_conversations(self, instance: str) -> Sequence[Seen]:
         """Those that messages came from or went to, the latest first."""
-        return seen_conversations(self._db, instance)
+        return seen_conversations(self.db, instance)
 
     def suspensions(self, ended_after: float) -> Sequence[Suspension]:
         """Those that last, and those that ended after ``ended_after`` (seconds since 1970)."""
-        return standing.suspensions(self._db, ended_after)
+        return standing.suspensions(self.db, ended_after)
 
 
 def replay(path: Path, delivery_ids: Sequence[str], *, clock: Clock) -> int:
@@ -157,7 +157,8 @@ def _check_readable(db: sqlite3.Connection, path: Path) -> None:
         raise JournalBroken(f"{path}: is of an older msgbridge: start the daemon once to convert it")
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, whether or not others do. Raises `sqlite3.Error`."""
     try:
         return _read_only(path, "mode=ro")
     except sqlite3.OperationalError:

@@ -93,6 +93,19 @@ def still_waiting(db: sqlite3.Connection, seq: int) -> Delivery | None:
     return _delivery(_Found(*found)) if found else None
 
 
+def damaged_deliveries(db: sqlite3.Connection) -> Iterator[tuple[str, Status]]:
+    """Ids and statuses of those that would not be sent as they are; dead ones are known already."""
+    after = 0
+    while found := db.execute(
+        _SELECT + "WHERE d.seq > ? AND d.status < ? ORDER BY d.seq LIMIT 500",
+        (after, NUMBER_OF[Status.DEAD]),
+    ).fetchall():
+        for row in (_Found(*columns) for columns in found):
+            if _delivery(row) is None:
+                yield row.id, STATUS_OF[row.status]
+        after = found[-1][0]
+
+
 def listing(
     db: sqlite3.Connection, status: Status, *, limit: int, instance: str, delivery_id: str
 ) -> Sequence[Row]:

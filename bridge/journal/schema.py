@@ -5,6 +5,7 @@ The tables, and how a file becomes a journal: created, migrated, or refused with
 ``n + 1 … n + routes``, so order of acceptance needs no index and no join.
 """
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -98,7 +99,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         db = connect(path)
     except OSError as e:
-        raise JournalBroken(f"{path}: cannot be opened: {e.strerror or e}") from e
+        raise JournalBroken(unopened(path, e)) from e
     try:
         _prepare(db, path)
     except sqlite3.Error as e:
@@ -128,17 +129,38 @@ def check_version(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
+def unopened(path: Path, error: OSError) -> str:
+    """What an error of the system while opening ``path`` means for its operator."""
+    said = f"{path}: cannot be opened: {error.strerror or error}"
+    match error.errno:
+        case errno.EACCES | errno.EPERM:
+            return f"{said}: look at the owner and mode of the file and of its folder"
+        case errno.EROFS:
+            return f"{said}: look at dmesg for why, and mount it writable again"
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"{said}: the disk is full: make room and start again"
+        case _:
+            return said
+
+
 def unusable(path: Path, error: sqlite3.Error) -> str:
     """What an SQLite error while opening ``path`` means for its operator."""
-    way_out = "move it away to begin anew, or restore it from a backup"
-    match (getattr(error, "sqlite_errorname", "") or "").split("_")[1:2]:
+    way_out = (
+        "keep a copy, then 'msgbridge journal salvage FROM TO' saves what is intact; "
+        "or restore a backup, or move it away to begin anew"
+    )
+    match (getattr(error, "sqlite_errorname", "") or "").split("_")[1:]:
+        case ["IOERR", "SHMSIZE"]:
+            return f"{path}: the disk is full: make room and start again"
+        case ["IOERR", *_]:
+            return f"{path}: the storage failed ({error}): look at the disk (dmesg)"
         case ["NOTADB"]:
             return f"{path}: is not a journal ({error}): {way_out}"
-        case ["BUSY"]:
+        case ["BUSY", *_]:
             return f"{path}: another process holds it: stop that one first"
-        case ["FULL"]:
+        case ["FULL", *_]:
             return f"{path}: the disk is full: make room and start again"
-        case ["CANTOPEN" | "PERM" | "READONLY"]:
+        case ["CANTOPEN" | "PERM" | "READONLY", *_]:
             return f"{path}: cannot be written ({error}): look at the owner and mode of its folder"
         case _:
             return f"{path}: is damaged ({error}): {way_out}"

@@ -20,12 +20,16 @@ from types import TracebackType
 from typing import Self
 
 from bridge.errors import JournalBroken
+from bridge.journal.schema import unopened
 from bridge.model import DeliveryId, MessageId
 
 _PAGE = 256 * 1024
 _PAGES = 2
 _HEAD = struct.Struct("<II")  # length of the mark, its CRC-32; a length of 0 ends a page
 _MAGIC = b"sent"
+
+# A prepared encoder writes a str in C, without the set-up that json.dumps does on every call.
+_quoted = json.JSONEncoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class SentLog:
                 os.pwrite(self._file.fileno(), bytes(short), size - short)
             self._map = mmap.mmap(self._file.fileno(), size)
         except OSError as e:
-            raise JournalBroken(f"{path}: cannot be used: {e.strerror or e}") from e
+            raise JournalBroken(unopened(path, e)) from e
         self._pending = [0] * _PAGES
         self._page = self._at = 0
         self.found: Sequence[Mark] = [mark for page in range(_PAGES) for mark in self._marks(page)]
@@ -79,7 +83,8 @@ class SentLog:
         Make a mark; the page that `reached` must be told of. None when there is no room: both pages
         hold marks that SQLite has not seen.
         """
-        body = json.dumps([mark.seq, mark.id, mark.attempts, mark.message_ids]).encode()
+        ids = ",".join(map(_quoted, mark.message_ids))
+        body = f'[{mark.seq},"{mark.id}",{mark.attempts},[{ids}]]'.encode()
         size = _HEAD.size + len(body)
         if self._at + size + _HEAD.size > _PAGE and not self._turn():
             return None
@@ -95,7 +100,9 @@ class SentLog:
         return self._page
 
     def reached(self, page: int) -> None:
-        """A mark of ``page`` is committed in SQLite."""
+        """A mark of ``page`` is committed in SQLite; too late when the log is closed, and no matter."""
+        if self._map.closed:
+            return
         self._pending[page] -= 1
         if page == self._page and not self._pending[page]:
             self._clear(page)

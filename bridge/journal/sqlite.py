@@ -7,8 +7,9 @@ from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from bridge.ages import Ages
 from bridge.clock import Clock
 from bridge.errors import JournalBroken, JournalFull
 from bridge.journal import (
@@ -29,6 +30,7 @@ from bridge.journal import (
 )
 from bridge.journal.codec import encode
 from bridge.journal.gauge import Gauge
+from bridge.journal.inspection import structure_beside
 from bridge.journal.names import event_name, post_name
 from bridge.journal.opening import Opened, open_files
 from bridge.journal.pruning import prune_step
@@ -82,8 +84,9 @@ class SqliteJournal:
     """
     `Journal` on SQLite.
 
-    ``lost`` is the gap (first and last seq) of what was accepted but is no longer in the file,
-    ``damaged`` counts rows that were quarantined since it was opened, ``crashed`` says that a
+    ``lost`` is the gap (first and last seq) of what was accepted but is no longer in the file, and
+    ``kept`` where the files are that a salvage may read; ``damaged`` counts what was found damaged
+    since it was opened: rows, and complaints of `inspect`; ``crashed`` says that a
     delivery was held when it was opened because it crashed the process too often.
     """
 
@@ -104,8 +107,11 @@ class SqliteJournal:
         self._gauge = gauge
         self._clock = clock
         self._retention = retention
+        self._ages = Ages(clock)
+        self._ages.note()
         self._version = _data_version(opened.store.db)
         self.lost = opened.lost
+        self.kept = opened.kept
         self.crashed = opened.crashed
         self.damaged = 0
 
@@ -143,8 +149,8 @@ class SqliteJournal:
             mark = Mark(delivery.seq, delivery.id, outcome.attempts, outcome.message_ids)
             page = self._sent.add(mark)
             if page is not None:
-                settled = self._writer.submit_later(Settling(delivery, outcome))
-                settled.add_done_callback(partial(self._reached, page))
+                # The mark of what could not be committed stays: it is put in at the next opening.
+                self._writer.submit_later(Settling(delivery, outcome), partial(self._sent.reached, page))
                 return
         await self._writer.submit(Settling(delivery, outcome))
 
@@ -210,8 +216,9 @@ class SqliteJournal:
         await self._ask(lambda db: standing.resume(db, instance, conversation, until.timestamp()))
 
     async def suspensions(self) -> Sequence[Suspension]:
-        oldest = self._now() - self._retention.dead
-        return await self._ask(lambda db: standing.suspensions(db, oldest))
+        longest = self._retention.dead
+        found = await self._ask(standing.suspensions)
+        return [one for one in found if not one.until or self.age(one.until.timestamp()) <= longest]
 
     async def translate(
         self, source: ConversationRef, message_id: MessageId, destination: ConversationRef
@@ -277,7 +284,13 @@ class SqliteJournal:
     async def backlog(self) -> dict[InstanceId, tuple[int, float]]:
         return await self._read(reading.Reader.backlog)
 
+    def age(self, at: float) -> float:
+        self._ages.note()
+        return self._ages.of(at)
+
     async def changed_outside(self) -> bool:
+        self._ages.note()
+
         def work(db: sqlite3.Connection) -> bool:
             version = _data_version(db)
             changed = version != self._version
@@ -289,29 +302,29 @@ class SqliteJournal:
         return await self._ask(work)
 
     async def prune(self) -> None:
-        now, retention = self._now(), self._retention
+        self._ages.note()
+        now, retention, age = self._now(), self._retention, self._ages.of
         after: int | None = 0
         while after is not None:
-            after = await self._ask(
-                partial(
-                    prune_step,
-                    names=self._store.names,
-                    after=after,
-                    retention=retention,
-                    now=now,
-                )
-            )
+            step = partial(prune_step, names=self._store.names, after=after, retention=retention, age=age)
+            after = await self._writer.submit(Asking(step, owed=False))
         await self._ask(
-            lambda db: standing.forget(db, suspended=now - retention.dead, rated=now - retention.dedupe)
+            lambda db: standing.forget(
+                db, suspended=retention.dead, rated=retention.dedupe, now=now, age=age
+            )
         )
+
+    async def inspect(self) -> Sequence[str]:
+        """
+        What is wrong with the file as a whole, in SQLite's words. Takes a second for each gigabyte, or
+        as long as the disk needs to read it.
+        """
+        found = await structure_beside(self._path)
+        self.damaged += len(found)
+        return found
 
     def on_the_bench(self, delivery: Delivery | None) -> None:
         self._box.on_the_bench(delivery.seq if delivery else 0)
-
-    def _reached(self, page: int, settled: asyncio.Future[Any]) -> None:
-        """The mark of what could not be committed stays: it is put in when the journal is opened."""
-        if not settled.cancelled() and settled.exception() is None:
-            self._sent.reached(page)
 
     def _refuse(self) -> None:
         if self._gauge.stale(self._clock.monotonic()) and not self._writer.broken:

@@ -1,7 +1,7 @@
 """What must survive a restart besides messages: suspensions, and the history of rate limits."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from bridge.journal import Suspension
@@ -42,7 +42,7 @@ def resume(db: sqlite3.Connection, instance: str, conversation: str | None, unti
     )
 
 
-def suspensions(db: sqlite3.Connection, ended_after: float) -> Sequence[Suspension]:
+def suspensions(db: sqlite3.Connection, ended_after: float = 0.0) -> Sequence[Suspension]:
     """Those that last or ended after ``ended_after`` (seconds since 1970), oldest first."""
     return [
         Suspension(
@@ -87,7 +87,18 @@ def complete_all(db: sqlite3.Connection, at: float) -> None:
     db.execute("UPDATE rate SET completed_at = ? WHERE completed_at IS NULL", (at,))
 
 
-def forget(db: sqlite3.Connection, *, suspended: float, rated: float) -> None:
-    """Drop suspensions that ended, and sends that completed, before these times."""
-    db.execute("DELETE FROM suspensions WHERE until < ?", (suspended,))
-    db.execute("DELETE FROM rate WHERE completed_at < ?", (rated,))
+def forget(
+    db: sqlite3.Connection,
+    *,
+    suspended: float,
+    rated: float,
+    now: float,
+    age: Callable[[float], float],
+) -> None:
+    """
+    Drop suspensions that ended, and sends that completed, so many seconds ago: by the wall clock
+    (``now``, seconds since 1970) and by ``age``, for that clock may have been set.
+    """
+    db.create_function("age", 1, age)
+    db.execute("DELETE FROM suspensions WHERE until < ? AND age(until) > ?", (now - suspended, suspended))
+    db.execute("DELETE FROM rate WHERE completed_at < ? AND age(completed_at) > ?", (now - rated, rated))

@@ -15,7 +15,7 @@ from bridge.journal import Acceptance, Verdict, bulk
 from bridge.journal.codec import Encoded, checksum, delivery_id, encode_plan
 from bridge.journal.names import Names, post_name
 from bridge.journal.schema import NUMBER_OF
-from bridge.model import ConversationRef, Delivery, Envelope, Outcome, Plan, Route, Status
+from bridge.model import ConversationRef, Delivery, Envelope, EventKind, Outcome, Plan, Route, Status
 
 _ECHO = Acceptance(Verdict.ECHO)
 _DUPLICATE = Acceptance(Verdict.DUPLICATE)
@@ -187,11 +187,14 @@ class Store:
         return rows, size
 
     def _echoes(self, group: Sequence[Accepting]) -> set[int]:
-        """What of the group (by ``id()``) we posted ourselves: only where we ever posted can it be."""
+        """
+        What of the group (by ``id()``) we posted ourselves: only where we ever posted can it be. A
+        reaction to our post is somebody else's.
+        """
         suspects = {
             id(a): post_name(a.envelope.source, a.envelope.message.id)
             for a in group
-            if a.envelope.source in self._places
+            if a.envelope.source in self._places and a.envelope.kind is not EventKind.REACTION
         }
         posted = self.names.find(list(suspects.values())) if suspects else {}
         return {suspect for suspect, name in suspects.items() if name in posted}

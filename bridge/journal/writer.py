@@ -25,9 +25,6 @@ from bridge.journal.store import Accepting, Settling, Store
 LATER = 0.005
 """Seconds that work which nobody waits for may gather."""
 
-FULL_FOR = 60.0
-"""Seconds that deliveries which have ended wait for room on a full disk before the journal breaks."""
-
 _RETRY_FULL = 1.0
 
 # Errors of SQLite that say something of the statement or its values, not of the storage.
@@ -37,9 +34,13 @@ _NO_ROOM = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Anything that is not worth grouping; runs inside the group's transaction."""
+    """
+    Anything that is not worth grouping; runs inside the group's transaction. What is not ``owed``
+    fails on a full disk instead of waiting for room.
+    """
 
     work: Callable[[sqlite3.Connection], Any]
+    owed: bool = True
 
 
 Work = Accepting | Settling | Asking
@@ -47,13 +48,13 @@ Work = Accepting | Settling | Asking
 
 @dataclass(slots=True)
 class Order:
-    """Work, and who waits for it. ``tried_at`` is when it first found the disk full."""
+    """Work, and who waits for it: a future, or just something to be called once it is committed."""
 
     work: Work
-    future: asyncio.Future[Any]
+    future: asyncio.Future[Any] | None
+    committed: Callable[[], None] | None = None
     result: Any = None
     error: Exception | None = None
-    tried_at: float | None = None
 
 
 class _DiskFull(Exception):  # a signal within this file
@@ -93,25 +94,25 @@ class Writer:
         if not self._soon:
             self._soon = True
             self._loop.call_soon(self._hand_over)
-        return self._gather(work)
+        future = self._loop.create_future()
+        self._gathered.append(Order(work, future))
+        return future
 
-    def submit_later(self, work: Work) -> asyncio.Future[Any]:
-        """As `submit`, for what nobody waits for: with the next group, or after `LATER` seconds."""
+    def submit_later(self, work: Work, committed: Callable[[], None]) -> None:
+        """
+        As `submit`, for what nobody waits for: with the next group, or after `LATER` seconds. Only a
+        success is told of.
+        """
         if self.broken or self._closing:
             raise JournalBroken(self.broken or "the journal is closed")
         if not self._soon and self._later is None:
             self._later = self._loop.call_later(LATER, self._hand_over)
-        return self._gather(work)
+        self._gathered.append(Order(work, None, committed))
 
     @property
     def has_gathered(self) -> bool:
         """Something was submitted that the thread has not been given yet."""
         return bool(self._gathered)
-
-    def _gather(self, work: Work) -> asyncio.Future[Any]:
-        future = self._loop.create_future()
-        self._gathered.append(Order(work, future))
-        return future
 
     async def close(self) -> None:
         """Commit what was submitted, then end the thread."""
@@ -134,9 +135,12 @@ class Writer:
     def _answer(orders: list[Order]) -> None:
         for order in orders:
             future = order.future
-            if future.done():  # whoever asked was cancelled; the work stays done
+            if future is None:
+                if order.committed is not None and order.error is None:
+                    order.committed()
+            elif future.done():  # whoever asked was cancelled; the work stays done
                 continue
-            if order.error is not None:
+            elif order.error is not None:
                 future.set_exception(order.error)
             else:
                 future.set_result(order.result)
@@ -190,7 +194,7 @@ class Writer:
             if _is_own_fault(e):
                 self._one_by_one(orders, e)
             else:
-                self._break(f"the storage failed: {e}")
+                self._break(f"the storage failed: {e}{_way_out(e)}")
                 self._fail(orders, JournalBroken(self.broken))
         except Exception as e:  # noqa: BLE001 # a value that cannot be written, or a bug: of one order
             self._one_by_one(orders, e)
@@ -251,23 +255,18 @@ class Writer:
                 self._group([order])
 
     def _without_room(self, orders: list[Order]) -> None:
-        """On a full disk nothing is accepted, but what has ended is written down, if later."""
+        """
+        On a full disk nothing is accepted, but what has ended is written down, if later. There is
+        no end to that patience: a daemon that gave up could not even be started again.
+        """
         self._gauge.disk_is_full()
-        accepting = [o for o in orders if type(o.work) is Accepting]
-        ending = [o for o in orders if type(o.work) is not Accepting]
-        self._fail(accepting, JournalFull("the disk is full"))
+        refused = [o for o in orders if not _is_owed(o.work)]
+        owed = [o for o in orders if _is_owed(o.work)]
+        self._fail(refused, JournalFull("the disk is full"))
         if len(orders) > 1:  # some of them may need less room, or none
-            self._singly(ending)
-            return
-        now = self._clock.monotonic()
-        for order in ending:
-            if order.tried_at is None:
-                order.tried_at = now
-            if now - order.tried_at > FULL_FOR:
-                self._break(f"the disk has been full for {FULL_FOR:.0f} seconds")
-                self._fail([order], JournalBroken(self.broken))
-            else:
-                self._deferred.append(order)
+            self._singly(owed)
+        else:
+            self._deferred += owed
 
     def _break(self, why: str) -> None:
         self.broken = self.broken or why
@@ -281,6 +280,16 @@ class Writer:
     def _call(self, function: Callable[..., object], *args: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(function, *args)
+
+
+def _way_out(error: sqlite3.Error) -> str:
+    if _name(error) in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+        return ": stop, keep a copy, then 'msgbridge journal salvage FROM TO' saves what is intact"
+    return ": look at the disk (dmesg)"
+
+
+def _is_owed(work: Work) -> bool:
+    return type(work) is Settling or (type(work) is Asking and work.owed)
 
 
 def _name(error: sqlite3.Error) -> str:

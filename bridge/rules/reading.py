@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.conditions import Kinds
 from bridge.config import Known
@@ -13,6 +13,7 @@ from bridge.model import (
     ConversationRef,
     InstanceId,
     Plan,
+    ReactionMode,
     Replacement,
     TextFormat,
     UserId,
@@ -30,7 +31,7 @@ from bridge.rules.patterns import replacement, template
 
 FIELDS = (
     "id", "type", "channels", "from", "to", "when", "unless", "transform", "msg", "attachments",
-    "stop", "otherwise", "enabled", "description",
+    "reactions", "commands", "stop", "otherwise", "enabled", "description",
 )  # fmt: skip
 """Every field of a rule."""
 
@@ -248,6 +249,10 @@ class _Reading:
         if "attachments" in fields:
             choices = [mode.value for mode in AttachmentMode]
             mode = self.reader.choice(fields["attachments"], quoted("attachments"), choices)
+        said = None
+        if "reactions" in fields:
+            modes = [one.value for one in ReactionMode]
+            said = self.reader.choice(fields["reactions"], quoted("reactions"), modes)
         return Plan(
             rule=id_,
             template=DEFAULT_TEMPLATE if msg.template is None else msg.template,
@@ -255,18 +260,18 @@ class _Reading:
             format=msg.format,
             transform=self._transform(fields["transform"]) if "transform" in fields else (),
             mention=msg.mention or (),
+            reactions=ReactionMode(said) if said else ReactionMode.NATIVE,
+            commands=self.reader.flag(fields, "commands", default=True),
         )
 
     def _target(self, address: Address, plan: Plan) -> Target:
         assert not isinstance(address.where, AnyOf)
         if address.msg is not None:
             own = self._msg(address.msg)
-            plan = Plan(
-                rule=plan.rule,
+            plan = replace(
+                plan,
                 template=plan.template if own.template is None else own.template,
-                attachments=plan.attachments,
                 format=own.format or plan.format,
-                transform=plan.transform,
                 mention=plan.mention if own.mention is None else own.mention,
             )
         return Target(address.where, plan)

@@ -132,10 +132,11 @@ def known_hosts(hosts: Collection[str]) -> frozenset[str]:
 
 def is_local(request: web.BaseRequest) -> bool:
     """
-    Somebody on this machine, who asked for this machine: no token is needed.
+    Somebody on this machine, who asked for this machine; enough while there is no token to show.
 
-    A reverse proxy on this machine is not: it gives itself away by the Host or by a header of its
-    own.
+    A reverse proxy on this machine is not, if it gives itself away by the Host or by a header of its
+    own. One that does neither is taken for a person here: once there are tokens, this is asked of
+    nobody.
     """
     try:
         peer = ipaddress.ip_address((request.remote or "").partition("%")[0])

@@ -31,17 +31,17 @@ class PageDoor:
     async def page(self, request: web.BaseRequest) -> web.Response:
         """``/``"""
         view = _view(request)
-        if not is_local(request):
+        if self._keys.any:
             caller = self._keys.bearer(request) or self._keys.visitor(request)
-            if not self._keys.any:
-                said = "from elsewhere this page needs a token: set global.api.tokens in config.json\n"
-                return web.Response(status=403, text=said, headers=_headers())
             if caller is None:
                 return _html(login_page(view, refused=False), status=401)
             if "read" not in caller.scopes:
                 return web.Response(
                     status=403, text="this token lacks the scope read\n", headers=_headers()
                 )
+        elif not is_local(request):
+            said = "from elsewhere this page needs a token: set global.api.tokens in config.json\n"
+            return web.Response(status=403, text=said, headers=_headers())
         try:
             snapshot = await self._desk.snapshot()
         except JournalError as e:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from bridge.model import TextFormat
 from bridge.text.fences import Fence, fences
 from bridge.text.graphemes import grapheme_floor, joined
+from bridge.text.runs import Run, runs
 
 _BLANKS = re.compile(r"\s*")
 _BLANK = re.compile(r"\s")
@@ -18,8 +19,18 @@ _WHOLE = re.compile(
     r"!?\[[^\[\]\n]{0,300}\]\([^()\s]{0,2000}\)"
     r"|https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+"
 )
+# An escaped character, a reference.
+_WHOLE_IN_MARKDOWN = re.compile(
+    _WHOLE.pattern + r"|\\[!-/:-@\[-`{-~]|&#?[0-9A-Za-z]{1,31};",
+)
+# What would begin a block if a line began with it; it stays behind its word.
+_MID_LINE = re.compile(r"(?<=\S)(?:[ \t](?:[0-9]{1,9}[.)]|[-+]|\#{1,6}|>|=+)(?=[ \t]))+")
+_WORD = 30
+_BLOCK_START = re.compile(
+    r"(?P<number>[0-9]{1,9}(?=[.)]\s))|(?=\#{1,6}\s|>|[-+*]\s|=+\s*$|-+\s*$)", re.MULTILINE
+)
 _FENCE_SHARE = 4
-"""The lines that close a code block and open it again take at most a quarter of a part."""
+"""What closes a code block or stressed words and opens them again takes at most a quarter of a part."""
 
 
 def split(
@@ -40,8 +51,10 @@ def split(
     between and behind them is blank; so a text of blanks has no parts.
     MARKDOWN: the same, but a code block that is cut is closed at the end of its part and opened
     again, info string included, in the next; where only its own closing line would be left for the
-    next part, the added one stands for it. A block whose fences would take more than a quarter of
-    ``limit`` is cut like any text.
+    next part, the added one stands for it. Stressed words stay whole where they fit into a part, else
+    their marks are closed and opened in the same way. A block whose fences, or words whose marks would
+    take more than a quarter of ``limit`` are cut like any text. What begins a block only because a
+    part begins with it gets a backslash.
 
     ``measure`` must not grow when characters are taken out, nor count a text higher than its pieces
     together. Raises ValueError where a single code point exceeds ``limit``.
@@ -50,20 +63,51 @@ def split(
         return ()
     if measure(text) <= limit:
         return (text,)
-    blocks = fences(text) if format is TextFormat.MARKDOWN else ()
-    return tuple(
-        _Knife(
-            text,
-            limit,
-            measure,
-            blocks=tuple(
-                block
-                for block in blocks
-                if measure(f"{block.opening}\n\n{block.marker}") * _FENCE_SHARE <= limit
-            ),
-            whole=tuple(found.span() for found in _WHOLE.finditer(text)),
-        ).parts()
+    if format is TextFormat.PLAIN:
+        whole = tuple(found.span() for found in _WHOLE.finditer(text))
+        return tuple(_Knife(text, limit, measure, whole=whole).parts())
+    blocks = tuple(fences(text))
+    whole, torn = _stresses(text, limit, measure, blocks)
+    cheap = (
+        block for block in blocks if measure(f"{block.opening}\n\n{block.marker}") * _FENCE_SHARE <= limit
     )
+    knife = _Knife(text, limit, measure, whole=whole, blocks=tuple(cheap), torn=torn, marked=True)
+    return tuple(knife.parts())
+
+
+def _stresses(
+    text: str, limit: int, measure: Callable[[str], int], blocks: Sequence[Fence]
+) -> tuple[tuple[tuple[int, int], ...], tuple[Run, ...]]:
+    """What must not be cut, none within another, and the stressed words that no part holds."""
+    whole = [found.span() for found in _WHOLE_IN_MARKDOWN.finditer(text)]
+    words: set[tuple[int, int]] = set()
+    for found in _MID_LINE.finditer(text):
+        before = (
+            max(text.rfind(blank, max(found.start() - _WORD, 0), found.start()) for blank in " \n") + 1
+        )
+        words.add((max(before, found.start() - _WORD), found.end()))
+    whole += words
+    torn: list[Run] = []
+    last = 0
+    for run in runs(text, [(block.start, min(block.stop, len(text))) for block in blocks]):
+        if run.start < last:
+            continue
+        around = "".join(one.mark for one in torn if run.start < one.stop)
+        if measure(text[run.start : run.stop] + 2 * around) <= limit:
+            whole.append((run.start, run.stop))
+            last = run.stop
+        elif run.mark[0] != "`":
+            torn.append(run)
+    kept: list[tuple[int, int]] = []
+    for start, stop in sorted(whole, key=lambda span: (span[0], -span[1])):
+        if not kept or start >= kept[-1][1]:
+            kept.append((start, stop))
+        elif kept[-1] in words and stop > kept[-1][1]:
+            kept[-1] = start, stop  # what begins in a word has the mark behind it, too
+        elif stop > kept[-1][1]:
+            kept[-1] = kept[-1][0], stop
+    marks = 2 * sum(len(run.mark) for run in torn)
+    return tuple(kept), tuple(torn) if marks * _FENCE_SHARE <= limit else ()
 
 
 class _Knife:
@@ -75,22 +119,27 @@ class _Knife:
         limit: int,
         measure: Callable[[str], int],
         *,
-        blocks: tuple[Fence, ...],
         whole: tuple[tuple[int, int], ...],
+        blocks: tuple[Fence, ...] = (),
+        torn: tuple[Run, ...] = (),
+        marked: bool = False,
     ) -> None:
         self._text = text
         self._limit = limit
         self._measure = measure
         self._blocks = blocks
         self._whole = whole
-        self._closing = max((f"\n{block.marker}" for block in blocks), key=len, default="")
+        self._torn = torn
+        self._marked = marked
+        marks = "".join(run.mark for run in torn)
+        self._closing = max((f"\n{block.marker}" for block in blocks), key=len, default="") + marks
         self._stride = max(limit, 1)
 
     def parts(self) -> Iterator[str]:
         at, length = 0, len(self._text)
         while at < length:
             torn = self._block_at(at)
-            opening = f"{torn.opening}\n" if torn else ""
+            opening, at = (f"{torn.opening}\n", at) if torn else self._opening(at)
             end = self._reach(at, opening)
             torn = None
             body = self._text[at:end]
@@ -99,8 +148,23 @@ class _Knife:
                 torn = self._block_at(end)
                 body = self._text[at:end].rstrip()
             if body and not body.isspace():
-                yield f"{opening}{body}\n{torn.marker}" if torn else f"{opening}{body}"
+                yield opening + body + (f"\n{torn.marker}" if torn else self._marks(end)[::-1])
             at = self._resume(at, at + len(body), end, torn)
+
+    def _opening(self, at: int) -> tuple[str, int]:
+        """What a part must begin with so that it goes on as what it was, and where it goes on."""
+        marks = self._marks(at)
+        if not self._marked or at == 0 or not self._text[self._text.rfind("\n", 0, at) + 1 : at].strip():
+            return marks, at
+        block = _BLOCK_START.match(self._text, at)
+        opening = f"{marks}{block['number'] or ''}\\" if block else marks
+        if block is None or self._measure(opening) * _FENCE_SHARE > self._limit:
+            return marks, at
+        return opening, block.end()
+
+    def _marks(self, at: int) -> str:
+        """The marks of the stressed words that a cut at ``at`` tears apart, outer ones first."""
+        return "".join(run.mark for run in self._torn if run.inner[0] <= at <= run.inner[1])
 
     def _block_at(self, at: int) -> Fence | None:
         """The code block that a cut at ``at`` tears apart."""
@@ -182,6 +246,12 @@ class _Knife:
         i = bisect_right(self._whole, cut, key=lambda span: span[0]) - 1
         if i >= 0 and cut < self._whole[i][1]:
             cut = self._whole[i][0]
+        for run in self._torn:
+            if run.start < cut <= run.inner[0]:
+                cut = run.start
+            elif run.inner[1] <= cut < run.stop:
+                blank = self._text.rfind(" ", run.inner[0], run.inner[1])
+                cut = blank if blank > 0 else run.inner[1] - 1
         i = bisect_right(self._blocks, cut - 1, key=lambda block: block.start) - 1
         if i < 0 or cut >= self._blocks[i].stop:
             return cut

@@ -28,7 +28,7 @@ from bridge.model import (
     Sender,
     UserId,
 )
-from bridge.wild import Wild
+from bridge.wild import Wild, clean_name
 
 from . import conversations
 
@@ -83,11 +83,11 @@ def normalize(
     """
     event = Wild.parse(request.body)
     _is_for(account, event)
-    message_id = _identifier(event["msgId"])
+    message_id = _identifier(event, "msgId")
     if vouch is not None:
         vouch(message_id)
 
-    staff_id = _optional_identifier(event["senderStaffId"])
+    staff_id = _optional_identifier(event, "senderStaffId")
     if account.allowed_users is not None and staff_id not in account.allowed_users:
         return Inbound(ignored="sender_not_allowed")
     if ignored := _notice(event):
@@ -100,7 +100,7 @@ def normalize(
         return Inbound(ignored="empty_message")
 
     direct = _is_direct(event["conversationType"])
-    sender_id = staff_id or _identifier(event["senderId"])
+    sender_id = staff_id or _identifier(event, "senderId")
     created = event["createAt"]
     conversation = _conversation(event, staff_id, direct)
     occurred_at = request.received_at if created.missing else created.time()
@@ -110,7 +110,7 @@ def normalize(
                 id=EventId(message_id),
                 kind=EventKind.MESSAGE,
                 source=ConversationRef(account.instance, conversation),
-                sender=Sender(id=UserId(sender_id), display_name=_name(event["senderNick"]) or sender_id),
+                sender=Sender(id=UserId(sender_id), display_name=_name(event, "senderNick") or sender_id),
                 message=Message(
                     id=MessageId(message_id),
                     text=text,
@@ -120,7 +120,7 @@ def normalize(
                 ),
                 occurred_at=occurred_at,
                 received_at=request.received_at,
-                conversation_title=_name(event["conversationTitle"]),
+                conversation_title=_name(event, "conversationTitle"),
                 direct=direct,
                 mentions_bot=event["isInAtList"].flag(),
             ),
@@ -133,30 +133,30 @@ def normalize(
 
 def _is_for(account: Account, event: Wild) -> None:
     # Real bodies carry the robot's code, the word "normal", or nothing.
-    robot_code = event["robotCode"].text("")
+    robot_code = event.text_at("robotCode", "")
     if robot_code not in (account.robot_code, "", "normal"):
         raise Forbidden("$.robotCode is another robot's; is robot_code right?")
-    if account.corp_id and event["chatbotCorpId"].text("") not in (account.corp_id, ""):
+    if account.corp_id and event.text_at("chatbotCorpId", "") not in (account.corp_id, ""):
         raise Forbidden("$.chatbotCorpId is another organization's; is corp_id right?")
 
 
 def _notice(event: Wild) -> str:
     """DingTalk itself speaks instead of a person: no content, but an error code. Why, as a label."""
-    code = event["errorCode"]
-    if code.missing or not (event["text"].missing and event["content"].missing):
+    if not event.has("errorCode") or event.has("text") or event.has("content"):
         return ""
+    code = event["errorCode"]
     said = code.text() if code.is_text else str(code.number())
     return "quota_exhausted" if said == _OVER_QUOTA else "platform_notice"
 
 
 def _content(event: Wild) -> tuple[str, tuple[Attachment, ...]] | None:
     """Text and attachments; None for a type that we do not know."""
-    kind = event["msgtype"].text()
-    content = event["content"]
+    kind = event.text_at("msgtype")
     if kind == "text":
         # One official sample has the text flat in "content".
-        written = content if event["text"].missing else event["text"]["content"]
-        return written.text("").strip(), ()
+        written = event["text"] if event.has("text") else event
+        return written.text_at("content", "").strip(), ()
+    content = event["content"]
     if kind == "richText":
         return _rich_text(content["richText"])
     if kind in _ATTACHMENTS:
@@ -170,7 +170,8 @@ def _rich_text(parts: Wild) -> tuple[str, tuple[Attachment, ...]]:
     runs: list[str] = []
     pictures: list[Attachment] = []
     for part in parts:
-        if part["type"].is_text and part["type"].text() == "picture":
+        kind = part["type"]
+        if kind.is_text and kind.text() == "picture":
             pictures.append(_attachment(AttachmentKind.IMAGE, part))
         elif part["text"].is_text:
             runs.append(part["text"].text())
@@ -178,12 +179,10 @@ def _rich_text(parts: Wild) -> tuple[str, tuple[Attachment, ...]]:
 
 
 def _attachment(kind: AttachmentKind, content: Wild) -> Attachment:
-    code = content["downloadCode"]
-    if code.missing:
-        code = content["pictureDownloadCode"]
+    code = "downloadCode" if content.has("downloadCode") else "pictureDownloadCode"
     return Attachment(
         kind=kind,
-        ref=_identifier(code),
+        ref=_identifier(content, code),
         filename=content["fileName"].name("")[:_MAX_FILENAME],
     )
 
@@ -202,8 +201,8 @@ def _conversation(event: Wild, staff_id: str, direct: bool) -> ConversationId:
     if direct and staff_id:
         return conversations.person(staff_id)
     # Robot callbacks say conversationId, events and the API openConversationId: the same value.
-    named = event["openConversationId"]
-    cid = _identifier(event["conversationId"] if named.missing else named)
+    key = "openConversationId" if event.has("openConversationId") else "conversationId"
+    cid = _identifier(event, key)
     if direct:
         return conversations.stranger(cid)
     if conversations.is_direct(cid):  # or a group could pose as somebody's direct chat
@@ -213,11 +212,13 @@ def _conversation(event: Wild, staff_id: str, direct: bool) -> ConversationId:
 
 def _mentions(event: Wild) -> tuple[Mention, ...]:
     """Who was named, without the robot itself."""
-    robot = event["chatbotUserId"].text("")
+    if not event.has("atUsers"):
+        return ()
+    robot = event.text_at("chatbotUserId", "")
     mentions = []
     for user in islice(event["atUsers"], _MAX_MENTIONS):
-        dingtalk_id = user["dingtalkId"].text("")
-        named = _optional_identifier(user["staffId"]) or dingtalk_id
+        dingtalk_id = user.text_at("dingtalkId", "")
+        named = _optional_identifier(user, "staffId") or dingtalk_id
         if named and (dingtalk_id != robot or not robot):
             mentions.append(Mention(UserId(named)))
     return tuple(mentions)
@@ -230,10 +231,13 @@ def _quote(event: Wild) -> Quote | None:
     For a message that the robot itself posted DingTalk gives the ``processQueryKey`` of the post,
     which is the id that our receipt had.
     """
-    replied = event["text"]["repliedMsg"]
-    ids = (event["originalProcessQueryKey"], replied["msgId"], event["originalMsgId"])
+    said = event["text"]
+    if not (event.has("originalProcessQueryKey") or event.has("originalMsgId") or said.has("repliedMsg")):
+        return None
+    replied = said["repliedMsg"]
+    ids = ((event, "originalProcessQueryKey"), (replied, "msgId"), (event, "originalMsgId"))
     try:
-        found = next((_identifier(named) for named in ids if not named.missing), "")
+        found = next((_identifier(where, key) for where, key in ids if where.has(key)), "")
         text = "" if replied.missing else _quoted_text(replied["content"])
     except Malformed:
         return None
@@ -246,17 +250,18 @@ def _quoted_text(content: Wild) -> str:
     return _rich_text(content["richText"])[0]
 
 
-def _name(chosen: Wild) -> str:
-    return chosen.name("")[:_MAX_NAME]
+def _name(event: Wild, key: str) -> str:
+    return clean_name(event.text_at(key, ""))[:_MAX_NAME]
 
 
-def _identifier(named: Wild) -> str:
+def _identifier(event: Wild, key: str) -> str:
+    named = event[key]
     identifier = named.identifier()
     if len(identifier) > _MAX_ID:
         raise Malformed(f"{named.path}: an identifier of more than {_MAX_ID} characters")
     return identifier
 
 
-def _optional_identifier(named: Wild) -> str:
+def _optional_identifier(event: Wild, key: str) -> str:
     """DingTalk writes "not known" as absent, ``null`` or an empty text."""
-    return _identifier(named) if named.text("") else ""
+    return _identifier(event, key) if event.text_at(key, "") else ""

@@ -18,8 +18,9 @@ from bridge.model import MessageId, TextFormat
 
 from . import conversations
 from .failures import failure, success
+from .markdown import in_markdown
 from .openapi import title_of
-from .robot_send import in_markdown, opens
+from .robot_send import opens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

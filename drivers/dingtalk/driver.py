@@ -35,6 +35,7 @@ class AppRobotDriver:
     capabilities = Capabilities(
         max_text=openapi.MAX_TEXT,
         measure=openapi.measure,
+        measure_markdown=openapi.measure_markdown,
         formats=frozenset({TextFormat.PLAIN, TextFormat.MARKDOWN}),
         attachments=Support.NATIVE,
         buttons=Support.NATIVE,

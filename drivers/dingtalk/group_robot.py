@@ -9,6 +9,7 @@ from bridge.errors import DeliveryError
 from bridge.model import Capabilities, Finding, RateLimit, Support, TextFormat
 
 from . import clock_skew, robot_send
+from .markdown import in_dialect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ class GroupRobotDriver:
         self.capabilities = Capabilities(
             max_text=robot_send.max_text(robot.keyword),
             measure=robot_send.measure,
+            measure_markdown=robot_send.measure_markdown,
             formats=frozenset({TextFormat.PLAIN, TextFormat.MARKDOWN}),
             mention=Support.NATIVE,
             buttons=Support.NATIVE,
@@ -42,6 +44,7 @@ class GroupRobotDriver:
 
     async def send(self, outgoing: Outgoing) -> Receipt:
         """Post once. Raises a `DeliveryError`. The receipt has no id: DingTalk gives none."""
+        outgoing = in_dialect(outgoing, robot_send.measure, self.capabilities.max_text)
         posted = robot_send.encode(outgoing, self._wording, keyword=self._robot.keyword)
         now = self._toolbox.clock.now()
         url = robot_send.signed(self._robot.webhook_url, self._robot.sign_secret, now)

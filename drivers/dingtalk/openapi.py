@@ -28,6 +28,7 @@ from bridge.model import MessageId, Outgoing, Receipt, TextFormat
 
 from . import conversations
 from .failures import MINUTE, code_of, failure, read, success
+from .markdown import growth
 from .message_templates import MAX_PARAM
 
 if TYPE_CHECKING:
@@ -70,6 +71,11 @@ class Grant:
 def measure(text: str) -> int:
     """Bytes that ``text`` takes inside ``msgParam``: UTF-8, and JSON's escapes."""
     return len(_quoted(text).encode("utf-8", "replace")) - 2
+
+
+def measure_markdown(text: str) -> int:
+    """As `measure`, of a text that will be in DingTalk's dialect."""
+    return measure(text) + growth(text)
 
 
 def title_of(outgoing: Outgoing, fallback: str) -> str:

@@ -12,6 +12,7 @@ from bridge.errors import Broken, DeliveryError, Indeterminate, Refused, Transie
 from bridge.model import MessageId, Receipt
 
 from . import cards, conversations, openapi, posts, recall, robot_send, webhook_failures
+from .markdown import in_dialect
 from .media import Uploads
 from .persons import Persons
 
@@ -66,7 +67,7 @@ class Outbox:
 
     async def send(self, outgoing: Outgoing) -> Receipt:
         """Raises a `DeliveryError`. The receipt's id is that of the first post."""
-        outgoing = await self._addressed(outgoing)
+        outgoing = await self._addressed(in_dialect(outgoing, openapi.measure, openapi.MAX_TEXT))
         if values := self._card_values(outgoing):
             return await self._send_card(outgoing, values)
         if self._wants_session(outgoing) and (receipt := await self._send_by_session(outgoing)):
@@ -110,7 +111,8 @@ class Outbox:
     async def edit(self, message_ids: Sequence[MessageId], outgoing: Outgoing) -> Receipt:
         """A card is updated; everything else is taken back and posted anew, under a new id."""
         track = cards.track_of(message_ids[0]) if len(message_ids) == 1 else ""
-        if track and (values := cards.variables(outgoing, self._wording)):
+        written = in_dialect(outgoing, openapi.measure, openapi.MAX_TEXT)
+        if track and (values := cards.variables(written, self._wording)):
             await self._update_card(track, values)
             return Receipt(message_ids[0])
         notes: tuple[str, ...] = ()
@@ -200,16 +202,13 @@ class Outbox:
 
     def _wants_session(self, outgoing: Outgoing) -> bool:
         conversation = outgoing.destination.conversation
-        if (
-            outgoing.attachments
-            or outgoing.raw
-            or not self._sessions.current(conversation, self._api.now)
-        ):
+        if outgoing.attachments or outgoing.raw or self._robot.send_via == "openapi":
             return False
-        if self._robot.send_via == "session":
-            return True
-        out_of_reach = conversations.is_direct(conversation) and not conversations.staff_id(conversation)
-        return self._robot.send_via == "auto" and (bool(outgoing.mentions) or out_of_reach)
+        if self._robot.send_via == "auto" and not outgoing.mentions:
+            out_of_reach = conversations.is_direct(conversation)
+            if not out_of_reach or conversations.staff_id(conversation):
+                return False
+        return bool(self._sessions.current(conversation, self._api.now))
 
     async def _send_by_session(self, outgoing: Outgoing) -> Receipt | None:
         """None where there is no session (any more). Nothing of ours goes with it but the message."""

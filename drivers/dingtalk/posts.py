@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from bridge.model import AttachmentKind, TextFormat
 
+from .markdown import in_markdown
 from .message_templates import MAX_PARAM
 from .openapi import title_of
-from .robot_send import in_markdown, opens
+from .robot_send import opens
 
 if TYPE_CHECKING:
     from bridge.model import Button, Outgoing
@@ -70,7 +71,7 @@ def text_post(outgoing: Outgoing, wording: Wording) -> Post:
     if outgoing.format is TextFormat.MARKDOWN:
         params = {"title": title_of(outgoing, wording.title), "text": outgoing.text}
         return Post("sampleMarkdown", _quoted(params))
-    return Post("sampleText", _quoted({"content": outgoing.text}))
+    return Post("sampleText", f'{{"content":{_quoted(outgoing.text)}}}')
 
 
 def picture_post(photo: str) -> Post:
@@ -99,9 +100,8 @@ def file_post(media_id: str, filename: str, extension: str) -> Post:
 
 
 def _with_buttons(outgoing: Outgoing, buttons: Sequence[Button], wording: Wording) -> Post:
-    text = outgoing.text if outgoing.text.strip() else title_of(outgoing, wording.title)
-    if outgoing.format is TextFormat.PLAIN:
-        text = in_markdown(text)
+    said = outgoing.text if outgoing.text.strip() else title_of(outgoing, wording.title)
+    text = in_markdown(said) if outgoing.format is TextFormat.PLAIN else said
     links = [f"[{_label(button, wording)}]({button.url})" for button in buttons[MOST_BUTTONS:]]
     card = {"title": title_of(outgoing, wording.title), "text": "\n\n".join([text, *links])}
     buttons = buttons[:MOST_BUTTONS]
@@ -112,7 +112,8 @@ def _with_buttons(outgoing: Outgoing, buttons: Sequence[Button], wording: Wordin
         return Post(f"sampleActionCard{len(buttons)}", _quoted(card))
     button = buttons[0]
     if not button.label.strip() and (picture := picture_of(outgoing)):
-        return Post("sampleLink", _quoted({**card, "picUrl": picture, "messageUrl": button.url}))
+        link = {**card, "text": said, "picUrl": picture, "messageUrl": button.url}
+        return Post("sampleLink", _quoted(link))
     single = {"singleTitle": _label(button, wording), "singleURL": button.url}
     return Post("sampleActionCard", _quoted({**card, **single}))
 

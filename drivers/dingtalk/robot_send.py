@@ -18,6 +18,7 @@ from bridge.errors import Refused
 from bridge.model import Receipt, TextFormat, UserId
 
 from . import webhook_failures
+from .markdown import growth, in_markdown
 from .openapi import title_of
 from .signature import sign
 
@@ -76,6 +77,11 @@ class Wording:
 WORDINGS = {"en": Wording(), "zh": Wording(title="消息", open="打开")}
 
 
+def measure_markdown(text: str) -> int:
+    """As `measure`, of a text that will be in DingTalk's dialect."""
+    return measure(text) + growth(text)
+
+
 def measure(text: str) -> int:
     """
     Bytes that ``text`` can take in a body: UTF-8, JSON's escapes, and what making it harmless adds.
@@ -128,13 +134,14 @@ def encode(outgoing: Outgoing, wording: Wording, *, keyword: str = "") -> Posted
     title = harmless(title_of(outgoing, wording.title))
     content = outgoing.text if outgoing.text.strip() else title
     content = harmless(content, card=bool(buttons))
-    if buttons and outgoing.format is TextFormat.PLAIN:
+    kind = _kind(outgoing, buttons)
+    if kind == "actionCard" and outgoing.format is TextFormat.PLAIN:
         content = in_markdown(content)
     if keyword and keyword not in content:
         content += f"\n{keyword}"
-    message = _Message(_kind(outgoing, buttons), title, content, wording, _uuid(outgoing.idempotency_key))
+    message = _Message(kind, title, content, wording, _uuid(outgoing.idempotency_key))
     room = MAX_BODY - len(message.written([], []))
-    if room < 0:
+    if room < 0 and not buttons:
         raise Refused("longer than the 20000 bytes that DingTalk takes", reason="too_long")
     fitting, room = _fitting_buttons(buttons, room, wording)
     if buttons and not fitting:
@@ -197,11 +204,6 @@ class _Message:
 def opens(button: Button) -> bool:
     """Whether DingTalk can open its URL: of the web, or of its own client."""
     return button.url.partition("://")[0].lower() in ("http", "https", "dingtalk")
-
-
-def in_markdown(plain: str) -> str:
-    """Plain text where only Markdown is taken: two blanks before the end of a line keep it a line."""
-    return plain.replace("\n", "  \n")
 
 
 def _kind(outgoing: Outgoing, buttons: Sequence[Button]) -> str:

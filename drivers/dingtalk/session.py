@@ -43,6 +43,7 @@ class Sessions:
 
     def __init__(self, base_urls: Iterable[str] = ()) -> None:
         self._origins = {origin(url) for url in (*HOSTS, *base_urls)} - {None}
+        self._known = tuple(f"{url}/" for url in HOSTS)
         self._kept: OrderedDict[ConversationId, tuple[str, datetime]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -59,7 +60,8 @@ class Sessions:
             until = event["sessionWebhookExpiredTime"].time()
         except Malformed:
             return
-        if not self.accepts(url):
+        # What begins as nearly all do is looked at closely when it is used.
+        if not url.startswith(self._known) and not self.accepts(url):
             return
         self._kept.pop(conversation, None)
         self._kept[conversation] = url, until - MARGIN
@@ -69,7 +71,7 @@ class Sessions:
     def current(self, conversation: ConversationId, now: datetime) -> str:
         """The URL by which it can be answered now; empty if there is none."""
         url, until = self._kept.get(conversation, ("", now))
-        if url and until <= now:
+        if url and (until <= now or not self.accepts(url)):
             self.forget(conversation)
             return ""
         return url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -17,6 +18,7 @@ from bridge.model import (
     InboundRequest,
     InboundResponse,
     InstanceId,
+    MessageId,
     Outgoing,
     Receipt,
     Support,
@@ -83,7 +85,9 @@ class WebhookDriver:
         signed = self._signer.headers(webhook_id, body, clock.now()) if self._signer else {}
         headers = {**hook.headers, **_JSON, "webhook-id": webhook_id, **signed}
         answer = await self._toolbox.request(hook.method, hook.url, body=body, headers=headers)
-        return wire.decode(answer.status, answer.headers, answer.body, now=clock.now())
+        receipt = wire.decode(answer.status, answer.headers, answer.body, now=clock.now())
+        # Where the receiver gives it no name, ours is its name: by it we know it when it comes back.
+        return receipt if receipt.message_id else replace(receipt, message_id=MessageId(webhook_id))
 
     async def probe(self) -> Sequence[Finding]:
         """Asks for the address with HEAD: any answer but "there is nothing here" will do."""

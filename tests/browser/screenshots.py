@@ -36,7 +36,7 @@ async def shoot(folder):
         for name, (scene, lang, how, height) in SHOTS.items():
             snapshot = scenes.ALL[scene]()
             picture = routes_picture(scenes.rules_of_the_house) if snapshot.rules else None
-            async with serving(MemoryDesk(snapshot), picture=picture) as server:
+            async with serving(MemoryDesk(snapshot), picture=picture, tokens={}) as server:
                 await page.open(f"{server.url}/?lang={lang}", **how)
                 path = folder / f"status-{name}.png"
                 path.write_bytes(small(await page.picture(height=height)))

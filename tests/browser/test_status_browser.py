@@ -28,13 +28,17 @@ VIEWS = {
 }
 
 
-def look(scenario, scene="healthy"):
-    """``scenario`` gets the browser's tab and the server."""
+def look(scenario, scene="healthy", tokens=None):
+    """``scenario`` gets the browser's tab and the server; without ``tokens`` the page is open."""
 
     async def run():
         snapshot = scenes.ALL[scene]()
         picture = routes_picture(scenes.rules_of_the_house) if snapshot.rules else None
-        async with serving(MemoryDesk(snapshot), picture=picture) as server, browsing() as page:
+        desk = MemoryDesk(snapshot)
+        async with (
+            serving(desk, picture=picture, tokens=tokens or {}) as server,
+            browsing() as page,
+        ):
             return await scenario(page, server)
 
     return asyncio.run(run())
@@ -76,8 +80,7 @@ def test_everybody_can_show_a_token(checker):
     """The form, also after a wrong one; then the page, and the browser keeps the cookie from scripts."""
 
     async def scenario(page, server):
-        elsewhere = {"X-Forwarded-For": "203.0.113.9"}
-        await page.open(f"{server.url}/", headers=elsewhere)
+        await page.open(f"{server.url}/")
         assert [] == await violations(page, checker)
         for token in ("wrong", TOKENS["monitor"].token):
             await page.run(f"document.querySelector('#token').value = '{token}'; undefined")
@@ -88,7 +91,7 @@ def test_everybody_can_show_a_token(checker):
         assert "All is well" in await page.run("document.body.innerText")
         assert COOKIE not in await page.run("document.cookie")
 
-    look(scenario)
+    look(scenario, tokens=TOKENS)
 
 
 @pytest.mark.parametrize("scene", scenes.ALL)

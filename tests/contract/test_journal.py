@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.journal import Verdict
-from bridge.model import MessageId, Outcome, Status
+from bridge.model import EventId, EventKind, MessageId, Outcome, Reaction, Status
 from tests.builders import a_place, a_route, an_envelope
 from tests.clock import NOON
 from tests.contract.journal_engines import MEMORY, SQLITE, Desk, run_on, sent
@@ -146,6 +146,26 @@ def test_what_we_posted_is_an_echo_when_it_comes_back(run: Any) -> None:
 
         assert (Verdict.ECHO, ()) == (echo.verdict, echo.deliveries)
         assert Verdict.NEW is namesake.verdict
+
+    run(scenario)
+
+
+def test_a_reaction_to_what_we_posted_is_no_echo(run: Any) -> None:
+    """
+    It bears the id of our post, but somebody else put it there.
+    """
+
+    async def scenario(desk: Desk) -> None:
+        await desk.journal.settle(await desk.accept(), sent("ours"))
+        put = replace(
+            an_envelope(id="ours", at="there/room"),
+            id=EventId("thumbs"),
+            kind=EventKind.REACTION,
+            target=MessageId("ours"),
+            reaction=Reaction("👍"),
+        )
+
+        assert Verdict.NEW is (await desk.journal.accept(put, [a_route("here/room")])).verdict
 
     run(scenario)
 

@@ -25,7 +25,7 @@ from tests.contract.cases import (
     case_of,
 )
 
-LISTENING = [platform for platform in PLATFORMS if (WIRE_FILES / platform / "inbound").is_dir()]
+LISTENING = [platform for platform in PLATFORMS if case_of(platform).signed is not None]
 pytestmark = pytest.mark.parametrize("platform", LISTENING)
 
 NASTY_BODIES = {
