@@ -239,8 +239,9 @@ class Courier:
         capabilities = driver.capabilities
         reply_to = None
         quote = envelope.message.quote
-        if quote and quote.id and capabilities.reply is Support.NATIVE:
-            reply_to = await self.journal.translate(envelope.source, quote.id, delivery.route.destination)
+        answered = envelope.target if envelope.kind is EventKind.REACTION else quote and quote.id
+        if answered and capabilities.reply is Support.NATIVE:
+            reply_to = await self.journal.translate(envelope.source, answered, delivery.route.destination)
         resolved: tuple[Resolved, ...] = ()
         if envelope.message.attachments and delivery.route.plan.attachments != AttachmentMode.DROP:
             drivers = {instance: each.driver for instance, each in self.outlets.items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from bridge import composing
@@ -36,6 +36,7 @@ _WORDS = {
     "en": {
         "late": "[written {time}] ",
         "edited": "[edited] ",
+        "reacted": "reacted with {emoji}",
         "more": "…",
         AttachmentKind.IMAGE: "[image not available: {why}]",
         AttachmentKind.AUDIO: "[audio not available: {why}]",
@@ -45,6 +46,7 @@ _WORDS = {
     "zh": {
         "late": "[写于 {time}] ",
         "edited": "[已编辑] ",
+        "reacted": "回应了 {emoji}",
         "more": "…",
         AttachmentKind.IMAGE: "[图片无法获取：{why}]",
         AttachmentKind.AUDIO: "[音频无法获取：{why}]",
@@ -80,6 +82,8 @@ def text_of(
     formats: AbstractSet[TextFormat] = _ALL_FORMATS,
 ) -> str:
     """The text of a message as the plan's template and transforms make it, without attachments."""
+    if envelope.kind is EventKind.REACTION:
+        envelope = _in_words(envelope, style)
     sender = envelope.sender
     quote = envelope.message.quote
     return composing.compose(
@@ -226,6 +230,13 @@ class _Draft:
         note = _WORDS[self.style.language][one.attachment.kind]
         said = note.format(why=one.why_not, name=one.attachment.filename)
         return composing.link_line(said, self.format)
+
+
+def _in_words(envelope: Envelope, style: Style) -> Envelope:
+    """A reaction as a short line."""
+    emoji = envelope.reaction.emoji if envelope.reaction is not None else ""
+    text = _WORDS[style.language]["reacted"].format(emoji=emoji)
+    return replace(envelope, message=replace(envelope.message, text=text, format=TextFormat.PLAIN))
 
 
 def _native_buttons(envelope: Envelope, capabilities: Capabilities) -> tuple[Button, ...]:

@@ -10,12 +10,15 @@ from bridge.gates import PROBE_EVERY
 from bridge.model import (
     Attachment,
     AttachmentKind,
+    Capabilities,
     EventKind,
     MessageId,
     RateLimit,
     Reaction,
+    ReactionMode,
     Receipt,
     Status,
+    Support,
 )
 from tests.builders import a_journal, a_message, a_route, an_envelope
 from tests.clock import VirtualClock
@@ -372,6 +375,22 @@ async def test_a_reaction_to_a_copy_lands_on_the_original():
         await bridge.settled()
 
         assert [("origin", "m1", False)] == bridge.there.put
+
+
+@scenario
+async def test_a_rule_can_have_reactions_said_where_the_platform_has_none():
+    """As a reply to the copy, where there are replies; a reaction that is taken back says nothing."""
+    native = Loopback(capabilities=Capabilities(max_text=1000, reply=Support.NATIVE))
+    async with a_bridge(there=native) as bridge:
+        await bridge.say("look")
+        for number, removed in enumerate((False, True)):
+            put = an_envelope("", id=f"r{number}", user="Bo", **a_reaction(removed=removed))
+            route = a_route(template="{user} {msg}", reactions=ReactionMode.SAY)
+            bridge.lanes.offer((await bridge.journal.accept(put, [route])).deliveries)
+        await bridge.settled()
+
+        assert ["look", "Bo reacted with 👍"] == bridge.there.texts
+        assert "at-there-1" == bridge.there.posted[1][1].reply_to
 
 
 @scenario
