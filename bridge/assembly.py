@@ -95,6 +95,7 @@ def assemble(
         stopped=loops.stopped,
     )
     lanes = Lanes(journal, courier, clock, metrics, feed)
+    roster.mended = lanes.try_now
     commands = ChatCommands(
         journal=journal,
         clock=clock,

@@ -103,7 +103,8 @@ class Toolbox:
     ``http`` is a session of this instance alone: a shared pool would let one hanging platform starve
     the others. ``random`` is seeded, so that a test can repeat a run. ``report`` counts a closed word
     under ``msgbridge_driver_events_total{instance,event}``, ``show`` sets
-    ``msgbridge_driver_state{instance,name}`` (a moment is in seconds since 1970).
+    ``msgbridge_driver_state{instance,name}`` (a moment is in seconds since 1970). ``mended`` says that
+    what was `Broken` may work again (we were let in again, say): the core tries it at once.
     """
 
     http: aiohttp.ClientSession
@@ -112,6 +113,7 @@ class Toolbox:
     report: Callable[[str], None] = lambda _event: None
     show: Callable[[str, float], None] = lambda _name, _value: None
     fetch: Fetch = _fetch_nothing
+    mended: Callable[[], None] = lambda: None
 
     async def request(
         self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str]

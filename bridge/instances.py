@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -39,7 +39,11 @@ class _Connector(aiohttp.TCPConnector):
 
 @asynccontextmanager
 async def open_toolbox(
-    instance: Instance, clock: Clock, metrics: Metrics, fetch: Fetch | None = None
+    instance: Instance,
+    clock: Clock,
+    metrics: Metrics,
+    fetch: Fetch | None = None,
+    mended: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Toolbox]:
     """A session of this instance alone; its lanes bound the connections. Without ``fetch``, no files."""
     timeout = aiohttp.ClientTimeout(
@@ -60,6 +64,7 @@ async def open_toolbox(
             random=random.Random(),  # noqa: S311  # jitter, not a secret
             report=lambda event: events.labels(instance.id, event).inc(),
             show=lambda name, value: state.labels(instance.id, name).set(value),
+            mended=mended,
             **({"fetch": fetch} if fetch is not None else {}),
         )
         yield toolbox
@@ -67,11 +72,15 @@ async def open_toolbox(
 
 @asynccontextmanager
 async def open_driver(
-    instance: Instance, clock: Clock, metrics: Metrics, fetch: Fetch | None = None
+    instance: Instance,
+    clock: Clock,
+    metrics: Metrics,
+    fetch: Fetch | None = None,
+    mended: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Driver]:
     """The driver in a toolbox of its own; it listens to nothing until somebody makes it."""
     async with (
-        open_toolbox(instance, clock, metrics, fetch) as toolbox,
+        open_toolbox(instance, clock, metrics, fetch, mended) as toolbox,
         instance.spec.open(instance.id, instance.settings, toolbox) as driver,
     ):
         yield driver

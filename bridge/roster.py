@@ -92,6 +92,8 @@ class Roster:
     tasks: asyncio.TaskGroup
     running: dict[InstanceId, Running] = field(default_factory=dict)
     outlets: dict[InstanceId, Outlet] = field(default_factory=dict)
+    mended: Callable[[InstanceId], None] = lambda _id: None
+    """What a driver has done when it says that something may work again."""
     _leaving: list[Running] = field(default_factory=list)
 
     def webhooks(
@@ -254,7 +256,9 @@ class Roster:
                 if self.links is not None:
                     fetch = self.links.shortcut(fetch)
                 driver = await stack.enter_async_context(
-                    open_driver(instance, self.clock, self.metrics, fetch)
+                    open_driver(
+                        instance, self.clock, self.metrics, fetch, lambda: self.mended(instance.id)
+                    )
                 )
                 opened.set_result(driver)
                 await closing.wait()

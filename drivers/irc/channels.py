@@ -115,6 +115,8 @@ class Channels:
     def entered(self, name: str, now: float) -> None:
         """We are in."""
         channel = self.want(name, now)
+        if channel.trouble is not None:
+            self._report("let_in")
         channel.name, channel.joined, channel.joined_at = name, True, now
         channel.due, channel.trouble = None, None
         channel.members.clear()

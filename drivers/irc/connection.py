@@ -203,3 +203,5 @@ class Connection:
 
     def _report(self, event: str) -> None:
         self._toolbox.report(f"irc_{event}")
+        if event == "let_in":  # what was held back for it need not wait for the next probe
+            self._toolbox.mended()
