@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -14,10 +14,13 @@ from bridge.feed import Event, Feed
 from bridge.journal import Acceptance, Journal, Verdict
 from bridge.loop_guard import LoopGuard
 from bridge.metrics import Metrics
-from bridge.model import Envelope, Inbound, InstanceId, Route
+from bridge.model import Delivery, Envelope, Inbound, InstanceId, Route
 from bridge.routing import Router
 
 log = structlog.get_logger()
+
+_SOON = 0.01
+"""Seconds after which messages that are hardly part of a loop are looked at."""
 
 
 class Acceptor:
@@ -41,6 +44,7 @@ class Acceptor:
         self._feed = feed or Feed()
         self._loops = loops
         self._commands = commands
+        self._unlooked: list[tuple[Envelope, Sequence[Delivery]]] = []
         self._log = log.bind()  # as it is set up by now: looking it up costs more than saying nothing
 
     async def take(self, instance: InstanceId, inbound: Inbound) -> None:
@@ -75,8 +79,8 @@ class Acceptor:
         if is_command(envelope):
             routes = await self._asked(envelope, routes)
         acceptance = await self._journal.accept(envelope, routes)
-        if self._loops is not None:  # before any lane can have taken them
-            self._loops.look(envelope, acceptance.deliveries)
+        if self._loops is not None and acceptance.deliveries:
+            self._look(self._loops, envelope, acceptance.deliveries)
         self._lanes.offer(acceptance.deliveries)
         verdict = acceptance.verdict
         instance = envelope.source.instance
@@ -93,6 +97,22 @@ class Acceptor:
                 verdict=verdict.value,
                 deliveries=len(acceptance.deliveries),
             )
+
+    def _look(self, loops: LoopGuard, envelope: Envelope, deliveries: Sequence[Delivery]) -> None:
+        """
+        Is it going round? Before any lane can have taken it, where that may be; the others are looked
+        at together a moment later, which costs a fifth and holds up nobody.
+        """
+        self._unlooked.append((envelope, deliveries))
+        if loops.is_urgent(envelope.source):
+            self._look_at_all(loops)
+        elif len(self._unlooked) == 1:
+            asyncio.get_running_loop().call_later(_SOON, self._look_at_all, loops)
+
+    def _look_at_all(self, loops: LoopGuard) -> None:
+        unlooked, self._unlooked = self._unlooked, []
+        for envelope, deliveries in unlooked:
+            loops.look(envelope, deliveries)
 
     async def _asked(self, envelope: Envelope, routes: tuple[Route, ...]) -> tuple[Route, ...]:
         """

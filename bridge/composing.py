@@ -135,6 +135,12 @@ def below(text: str, lines: Sequence[str], format_: TextFormat) -> str:
     return text.rstrip() + gap + listed(lines, format_)
 
 
+def beside(text: str, lines: Sequence[str], format_: TextFormat) -> str:
+    """``lines``, which are written already, behind a ``text`` that is no more than a name."""
+    begin, *rest = lines
+    return listed([f"{text.rstrip()} {begin}".lstrip(), *rest], format_)
+
+
 def listed(lines: Sequence[str], format_: TextFormat) -> str:
     """``lines``, which are written already, as a text of their own."""
     return ("\n" if format_ is TextFormat.PLAIN else BREAK).join(lines)

@@ -169,6 +169,14 @@ class LoopGuard:
         self._tripped: dict[Voice, float] = {}
         self._stopped: OrderedDict[int, str] = OrderedDict()
 
+    def is_urgent(self, source: ConversationRef) -> bool:
+        """
+        Whether a message from there must be looked at before it is sent: we posted there lately. From
+        anywhere else it is early enough soon afterwards.
+        """
+        room = self._by_ref.get(source)
+        return room is not None and bool(room.posted)
+
     def look(self, envelope: Envelope, deliveries: Sequence[Delivery]) -> None:
         """A message was accepted and will be relayed, unless it closes a loop."""
         text = envelope.message.text or _files(envelope.message)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from itertools import dropwhile
 
 from bridge import composing
 from bridge.model import (
@@ -171,8 +172,10 @@ class _Draft:
     def parts(self, text: str, resolved: Sequence[Resolved]) -> list[tuple[str, tuple[Attachment, ...]]]:
         """Texts, and files that go by themselves."""
         uploads = bool(resolved) and self._uploads()
+        if uploads and not self.delivery.envelope.message.text.strip():
+            text = text.rstrip()
         links = [] if uploads else [self._line(one) for one in resolved]
-        whole = composing.below(text, links, self.format) if links else text
+        whole = self._with(links, text) if links else text
         if self.late:
             whole = self._marked(whole)
         if not uploads and self._is_one_part(whole):
@@ -183,6 +186,12 @@ class _Draft:
         texts += self._cut(composing.listed(links, self.format))
         files = [self._upload(one) for one in resolved] if uploads else []
         return [*((part, ()) for part in texts), *files]
+
+    def _with(self, links: Sequence[str], text: str) -> str:
+        """Where a post is a line and nothing was said, a link stands on the line of who sent it."""
+        said = self.delivery.envelope.message.text.strip()
+        alone = self.capabilities.one_line and not said
+        return (composing.beside if alone else composing.below)(text, links, self.format)
 
     def _is_one_part(self, whole: str) -> bool:
         """A delivery of which a part is out was not one part, whatever it would be now."""
@@ -248,7 +257,14 @@ def _quoted(envelope: Envelope, style: Style, text: str, format_: TextFormat) ->
     if quote is None or not quote.text:
         return text
     who = f"{quote.sender}: " if quote.sender else ""
-    return composing.quoted(_shortened(who + quote.text, style), text, format_)
+    return composing.quoted(_shortened(who + _itself(quote.text), style), text, format_)
+
+
+def _itself(quoted: str) -> str:
+    """What was said, without the lines that it quoted at its head in turn."""
+    lines = quoted.split("\n")
+    said = dropwhile(lambda line: not line.strip() or line.lstrip().startswith(">"), lines)
+    return "\n".join(said) or quoted
 
 
 def _shortened(text: str, style: Style) -> str:

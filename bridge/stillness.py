@@ -41,15 +41,19 @@ class _Watched(selectors.DefaultSelector):
 
 
 class PatientLoop(asyncio.SelectorEventLoop):
-    """``longest_late`` in seconds."""
+    """
+    ``time`` only ever grows, and does not while the process stands still. ``longest_late`` in seconds.
+    """
 
     def __init__(self, longest_late: float = LONGEST_LATE) -> None:
         self._still = 0.0
         super().__init__(_Watched(self._stand_still, longest_late))
+        # asked several times for every message: as long as there was no pause it is the clock itself
+        self.time = time.monotonic  # type: ignore[method-assign]  # for speed, see above
 
-    def time(self) -> float:
-        """Seconds that only ever grow, and do not while the process stands still."""
+    def _time(self) -> float:
         return time.monotonic() - self._still
 
     def _stand_still(self, seconds: float) -> None:
         self._still += seconds
+        self.time = self._time  # type: ignore[method-assign]  # from now on it is not

@@ -1,6 +1,7 @@
 """
 Writes ``docs/reference.md`` and ``docs/reference.zh.md``: every key of both files, from the schemas;
-and into ``docs/security.md`` and its Chinese the table of hostile input, from the tests.
+into ``docs/security.md`` and its Chinese the table of hostile input, from the tests; and
+``docs/platforms.md`` and its Chinese, from the contract tests.
 
 ``make docs`` runs it. Chinese descriptions stand in ``reference.zh.json``, by their English; after a
 change of a schema put the new ones there.
@@ -180,9 +181,17 @@ def security_pages() -> dict[Path, str]:
     return {file: with_table(file.read_text("utf-8"), SHOWN, language) for file, language in named}
 
 
+def platform_pages() -> dict[Path, str]:
+    """What crosses between which platforms, as the drivers claim it in the contract tests."""
+    from tests.contract.crossing import accounts, page  # noqa: PLC0415  # as above
+
+    known = accounts()
+    return {HERE / "platforms.md": page("en", known), HERE / "platforms.zh.md": page("zh", known)}
+
+
 if __name__ == "__main__":
     written, untranslated = pages()
-    written |= security_pages()
+    written |= security_pages() | platform_pages()
     for file, text in written.items():
         file.write_text(text, encoding="utf-8")
     for description in untranslated:

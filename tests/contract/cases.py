@@ -82,7 +82,8 @@ class Case:
     ``settings`` are those of an instance that listens if the platform can, with `SECRET` in every
     secret. ``open`` opens a driver with them, against a server of its own. ``conversation`` is one
     that the server knows. ``signed`` gives the headers that prove where a body comes from, for a
-    request received at that moment; None where the platform does not call us.
+    request received at that moment; None where the platform does not call us. ``says_when``: a server
+    that is asked too often can say for how long, and its driver hears it.
     """
 
     settings: Mapping[str, Any]
@@ -90,6 +91,7 @@ class Case:
     conversation: ConversationId
     signed: Callable[[bytes, datetime], Mapping[str, str]] | None = None
     signature_headers: tuple[str, ...] = ()
+    says_when: bool = True
 
     @property
     def destination(self) -> ConversationRef:
