@@ -9,7 +9,7 @@ from bridge.errors import JournalBroken, Scope, Throttled, Transient
 from bridge.journal import Capacity, Retention
 from bridge.journal.memory import MemoryJournal
 from bridge.model import Status
-from tests.builders import a_journal, a_route, an_envelope
+from tests.builders import a_journal, a_place, a_route, an_envelope
 from tests.clock import VirtualClock, run_virtual
 from tests.far_half import a_bridge, scenario
 
@@ -199,3 +199,20 @@ def test_a_journal_that_breaks_ends_the_lanes_and_loses_nothing():
         run_virtual(part())
     assert caught.group_contains(JournalBroken)
     assert 1 == len(asyncio.run(journal.rows(Status.WAITING)))
+
+
+@scenario
+async def test_several_that_came_from_the_journal_are_not_taken_again():
+    """A lane may read a message between its commit and the moment when it is handed over."""
+    async with a_bridge(1.0, 1.0) as bridge:
+        accepted = [
+            await bridge.journal.accept(an_envelope(text, id=text), [a_route(template="{msg}")])
+            for text in ("first", "second")
+        ]
+        bridge.lanes.look([a_place("there/room")])
+        await asyncio.sleep(0.5)  # both have been read, and the first is being sent
+        for acceptance in accepted:
+            bridge.lanes.offer(acceptance.deliveries)
+        await bridge.settled()
+
+        assert ["first", "second"] == bridge.there.texts

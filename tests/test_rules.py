@@ -156,6 +156,16 @@ def test_what_is_only_odd_is_a_warning(tmp_path: Path, name: str) -> None:
     assert found.good
 
 
+def test_a_rule_to_an_instance_with_a_mistake_is_not_called_an_echo(tmp_path: Path) -> None:
+    """The mistake is told where it is; nothing can be said of the instance's addresses."""
+    wrong = {"chat": {"here": {"token": "x", "sign": "s"}}, "hook": {"there": {"no_such_key": 1}}}
+
+    found = read(tmp_path, wrong, ends())
+
+    assert "W302" not in [problem.code for problem in found.problems]
+    assert not found.good
+
+
 def test_a_disabled_rule_warns_of_nothing(tmp_path: Path) -> None:
     """Who switched it off knows."""
     rules = {"rules": [{"enabled": False, "from": {"off": {"room": "r"}}, "to": {"off": {"room": "r"}}}]}
