@@ -322,8 +322,9 @@ class _Reading:
 
     def _warn_of_echo(self, rule: Rule, fields: Mapping[str, Node], what: Phrase) -> None:
         only = rule.sources[0] if len(set(rule.sources)) == 1 else None
-        wheres = {target.where for target in rule.targets}  # none where the instance itself is wrong
-        if only and "to" in fields and wheres == {only}:
+        if not rule.targets:  # the instance itself is wrong, which is told there
+            return
+        if only and "to" in fields and all(target.where == only for target in rule.targets):
             self.reader.report(
                 "W302",
                 fields["to"].name,
