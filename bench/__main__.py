@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench import figures as measure
-from bench import plot, scales
+from bench import footprint, plot, scales
 from bench.ports import free_port
 from bench.process import Cores, pinned
 from bench.rig import Rig
@@ -186,6 +186,7 @@ MEASURED: dict[str, Callable[[Rig, Size], Awaitable[list[Figure]]]] = {
     "many-rules": lambda rig, size: scales.rules(rig, size.scales, size.rules),
     "trouble": lambda rig, size: scales.trouble(rig, size.scales, size.latency),
     "restart": lambda rig, size: scales.restart(rig, size.scales),
+    "footprint": lambda rig, size: footprint.footprint(rig, size.scales),
 }
 
 

@@ -2,15 +2,18 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.callbacks import PATH, ROBOT_CODE, SIGNING_SECRET, destination, source
 from bridge.journal.schema import NUMBER_OF
 from bridge.model import Status
+
+_NOBODY_ELSE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,13 @@ class Bridge:
         pairs: Iterable[tuple[int, int]],
         send_timeout: float = 15.0,
         second_port: int | None = None,
+        others: Mapping[str, Any] = _NOBODY_ELSE,
     ) -> None:
         """
         Write config.json and rules.json: one rule for each pair of source and destination group.
 
-        With a ``second_port`` every second pair goes out by an account of its own, to a platform there.
-        ``send_timeout`` in seconds. Texts go out as they came, and no message counts as late, so that
+        With a ``second_port`` every second pair goes out by an account of its own, to a platform there;
+        ``others`` are accounts of other platforms. ``send_timeout`` in seconds. Texts go out as they came, and no message counts as late, so that
         a judge can compare byte for byte.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -91,6 +95,7 @@ class Bridge:
                 },
             },
         }
+        config |= others
         accounts = ["dst"]
         if second_port is not None:
             accounts.append("dst2")

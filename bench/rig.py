@@ -2,10 +2,11 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.bridge_files import Bridge
 from bench.ports import free_port
@@ -65,16 +66,22 @@ async def bridge(
     sink_port: int | None = None,
     second_port: int | None = None,
     files: Bridge | None = None,
+    others: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Relay]:
     """
     The daemon with one rule for each pair, ready. It posts to the sink of the rig, or to
     ``sink_port``; every second pair to ``second_port``, if given. With ``files`` it is one that was
-    stopped before, with its journal.
+    stopped before, with its journal. ``others`` are accounts of other platforms.
     """
     if files is None:
         directory = rig.directory / f"bridge-{next(rig.numbers)}"
         files = Bridge(directory, free_port(), free_port())
-        files.write(sink_port=sink_port or rig.sink.port, pairs=pairs, second_port=second_port)
+        files.write(
+            sink_port=sink_port or rig.sink.port,
+            pairs=pairs,
+            second_port=second_port,
+            others=others or {},
+        )
     async with running(files.command, files.log, core=rig.cores.subject) as process:
         ready_after = await process.ready(files.status_port)
         yield Relay(process, files.listen_port, ready_after, files)
