@@ -67,8 +67,8 @@ class Bridge:
         Write config.json and rules.json: one rule for each pair of source and destination group.
 
         With a ``second_port`` every second pair goes out by an account of its own, to a platform there;
-        ``others`` are accounts of other platforms. ``send_timeout`` in seconds. Texts go out as they came, and no message counts as late, so that
-        a judge can compare byte for byte.
+        ``others`` are accounts of other platforms. ``send_timeout`` in seconds. Texts go
+        out as they came, and no message counts as late, so that a judge can compare byte for byte.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         base_url = f"http://127.0.0.1:{sink_port}"
