@@ -171,11 +171,11 @@ class LoopGuard:
 
     def is_urgent(self, source: ConversationRef) -> bool:
         """
-        Whether a message from there must be looked at before it is sent: we posted there lately. From
-        anywhere else it is early enough soon afterwards.
+        Whether a message from there must be looked at before it is sent: we posted there lately, or
+        something goes round just now. Else it is early enough soon afterwards.
         """
         room = self._by_ref.get(source)
-        return room is not None and bool(room.posted)
+        return bool(self._tripped) or (room is not None and bool(room.posted))
 
     def look(self, envelope: Envelope, deliveries: Sequence[Delivery]) -> None:
         """A message was accepted and will be relayed, unless it closes a loop."""
@@ -224,8 +224,9 @@ class LoopGuard:
         now: float,
     ) -> None:
         known = now < self._tripped.get(voice, 0.0)
-        if len(self._tripped) > _STOPPED:
-            self._tripped = {one: until for one, until in self._tripped.items() if now < until}
+        self._tripped.pop(voice, None)
+        while len(self._tripped) >= _VOICES:
+            del self._tripped[next(iter(self._tripped))]
         self._tripped[voice] = now + QUIET
         why = (
             f"it goes round: {envelope.sender.display_name or envelope.sender.id} in {envelope.source} "
@@ -262,6 +263,8 @@ class LoopGuard:
 
     def _forget(self, now: float) -> None:
         """What is older than a minute, or too much; rooms where nothing is left go too."""
+        if self._tripped and min(self._tripped.values()) <= now:
+            self._tripped = {one: until for one, until in self._tripped.items() if now < until}
         horizon = now - REMEMBERED
         while self._all and (self._all[0].at < horizon or len(self._all) >= _IN_ALL):
             said = self._all.popleft()
