@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 ORACLES := .venv-oracle
-CLIENTS := stable next openapi
+CLIENTS := stable next openapi telegram
+SYNAPSE := .venv-synapse
 
 .PHONY: demo test test-full full oracle run bench faults soak lint unit docs clean
 
@@ -33,7 +34,7 @@ full: $(VENV)/dev
 oracle: $(VENV)/dev $(CLIENTS:%=$(ORACLES)/%/installed)
 	$(BIN)/python -m tests.oracle
 
-test-full: test oracle full
+test-full: test oracle $(SYNAPSE)/installed full
 
 docs: $(VENV)/dev
 	$(BIN)/python docs/generate.py
@@ -70,5 +71,12 @@ $(ORACLES)/%/installed: tests/oracle/%.txt | $(VENV)/bin/python
 	@$(ORACLES)/$*/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+# A real Matrix homeserver for the tests that are marked full.
+$(SYNAPSE)/installed: tests/drivers/matrix/synapse.txt | $(VENV)/bin/python
+	@echo "installing Synapse into $(SYNAPSE) …"
+	@$(BIN)/python -m venv $(SYNAPSE)
+	@$(SYNAPSE)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(ORACLES) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ORACLES) $(SYNAPSE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

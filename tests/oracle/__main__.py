@@ -1,6 +1,6 @@
 """
-``python -m tests.oracle [stable|next|openapi …]``: the official clients, unmodified, against the
-simulator.
+``python -m tests.oracle [stable|next|openapi|telegram …]``: the official clients (of Telegram the best
+known one), unmodified, against the simulators.
 
 Prints a table; ends with 1 when one of them cannot do what it and the simulator can.
 """
@@ -12,8 +12,14 @@ from drivers.dingtalk.simulator import Simulator
 from tests.oracle.openapi import openapi
 from tests.oracle.sheet import FAILS, Row
 from tests.oracle.stream import refused, stream
+from tests.oracle.telegram import telegram
 
-CLIENTS = {"stable": (stream, refused), "next": (stream, refused), "openapi": (openapi,)}
+CLIENTS = {
+    "stable": (stream, refused),
+    "next": (stream, refused),
+    "openapi": (openapi,),
+    "telegram": (telegram,),
+}
 
 
 async def main(names: list[str]) -> int:
