@@ -24,13 +24,13 @@ from tests.faults.scenarios import Length, Scenario
 from tests.faults.senders import Sender
 from tests.faults.stage import Result, Stage, running
 
-_MESSAGES = 80
+_MESSAGES = 60
 _ALLOWED = 20
-_KILLED_AFTER = (10, 50)
+_KILLED_AFTER = (10, 30)
 _TARGET = "/robot/send?access_token=fault-group-robot"
 _GROUP = destination(0)
 
-# 80 messages, two repeats and the one of the curtain need five windows; the last kill is in the third.
+# 60 messages, two repeats and the one of the curtain need four windows; the last kill is in the second.
 _RECOVERY = 200.0
 _A_WINDOW = 75.0
 
@@ -65,7 +65,7 @@ class GroupRobot(Platform):
 
 
 async def the_group_robot_is_never_blocked(directory: Path, _: Length) -> Result:
-    """Eighty messages at once for a robot that takes 20 a minute, and kill -9 while it takes them."""
+    """Sixty messages at once for a robot that takes 20 a minute, and kill -9 while it takes them."""
     robot = GroupRobot(free_port(), longest_answer=0.3)
     async with _set_up(directory, robot) as stage:
         async with stage.load(count=_MESSAGES, pause=0.0):

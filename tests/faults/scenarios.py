@@ -36,7 +36,7 @@ class Length:
 
 
 LONG = Length(
-    kills=200, outage=30.0, send_timeout=5.0, stops=50, pause=0.02, recovery=60.0, senders=CROWD
+    kills=200, outage=15.0, send_timeout=5.0, stops=50, pause=0.02, recovery=60.0, senders=CROWD
 )
 SHORT = Length(kills=4, outage=2.0, send_timeout=1.0, stops=1, pause=0.03, recovery=20.0, senders=SENDERS)
 
