@@ -57,6 +57,8 @@ async def open_toolbox(
         timeout=timeout,
         proxy=instance.proxy or None,
     ) as session:
+        # When a connection breaks aiohttp would send a PUT or DELETE once more: a message twice.
+        session._retry_connection = False  # noqa: SLF001  # it has no other name; a test holds it
         events, state = metrics.driver_events, metrics.driver_state
         toolbox = Toolbox(
             http=session,

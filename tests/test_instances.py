@@ -1,6 +1,7 @@
 """One account's view of the world: its session, its time limits, its proxy."""
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -129,3 +130,38 @@ def test_what_nobody_asked_for_is_no_answer_to_the_next_message(stale):
         return first.status, second.status
 
     assert (201, 201) == asyncio.run(scenario())
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_request_leaves_once_whatever_becomes_of_its_connection(method):
+    """Whether to send again is for the core to say: only it knows what the operator wants."""
+    requests = []
+
+    async def serve(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\nx")
+                requests.append(writer)
+                if len(requests) > 1:
+                    break  # taken, and hung up on
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async def scenario():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with open_toolbox(an_instance(), SystemClock(), Metrics("test")) as toolbox:
+            await toolbox.request(method, url, body=b"x", headers={})
+            with pytest.raises(Indeterminate):
+                await toolbox.request(method, url, body=b"x", headers={})
+        server.close()
+
+    asyncio.run(scenario())
+    assert 2 == len(requests)
+
+
+def test_a_name_that_is_none_could_not_be_connected_to():
+    """Nothing was sent, so it is no bug that ends the message."""
+    with pytest.raises(Transient, match="could not connect"):
+        asyncio.run(ask(an_instance(), f"http://{'a' * 64}.example/"))
