@@ -41,9 +41,7 @@ class _Watched(selectors.DefaultSelector):
 
 
 class PatientLoop(asyncio.SelectorEventLoop):
-    """
-    ``time`` only ever grows, and does not while the process stands still. ``longest_late`` in seconds.
-    """
+    """Its ``time`` only grows, and not while the process stands still. ``longest_late`` in seconds."""
 
     def __init__(self, longest_late: float = LONGEST_LATE) -> None:
         self._still = 0.0
