@@ -39,6 +39,9 @@ _RECHECK = 0.05
 _LOOK_EVERY = 1.0
 """Seconds between two looks of the watch: for sends that do not end, and lanes parked in vain."""
 
+_LOOK_SELDOM = 10.0
+"""The same while there is neither."""
+
 _EVENTS = {
     Status.SENT: "delivery.sent",
     Status.SKIPPED: "delivery.skipped",
@@ -292,7 +295,9 @@ class Lanes:
         have ended long ago, and let go of the lanes for which nothing has come since the last look.
         """
         while True:
-            await self._clock.sleep(_LOOK_EVERY)
+            at_work = (lane.progress for lane in self._lanes.values())
+            busy = self._parked or any(progress and progress.sending for progress in at_work)
+            await self._clock.sleep(_LOOK_EVERY if busy else _LOOK_SELDOM)
             now = asyncio.get_running_loop().time()
             for lane in self._lanes.values():
                 if lane.progress is not None and lane.progress.ends_by < now:
