@@ -145,6 +145,13 @@ ALL = (
         "A driver failed while it was closed by a reload or at the stop. Nothing is lost by it.",
         "Report it with its traceback.",
     ),
+    Told(
+        "instance.listening_failed",
+        "error",
+        "A driver met something that it does not expect and stopped hearing its account. It begins anew "
+        "after a second, then later and later, up to a minute; all other accounts go on.",
+        "Report it with its traceback; until then, what that account hears may be missing.",
+    ),
     Told("instance.opened", "info", "An account was opened, at the start or by a reload.", _NOTHING),
     Told(
         "housekeeping.put_off",

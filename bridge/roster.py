@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import count
 
 import structlog
 
@@ -20,7 +21,7 @@ from bridge.config import Config, Instance
 from bridge.courier import Outlet
 from bridge.delivery import Lanes
 from bridge.driver import Driver, Emit, Listener, Webhook
-from bridge.errors import BridgeError, Transient
+from bridge.errors import BridgeError, JournalBroken, Transient
 from bridge.fetch import FetchLimits, open_fetcher
 from bridge.gates import Gate
 from bridge.instances import open_driver
@@ -35,6 +36,9 @@ log = structlog.get_logger()
 
 OPEN_WITHIN = 30.0
 """Seconds that one driver may take to open."""
+
+_LONGEST_DEAFNESS = 60.0
+"""Seconds after which an account whose driver failed listens again, at the latest."""
 
 _LINGER = 15.0
 """Seconds beyond ``send_timeout`` after which a driver that still sends is closed all the same."""
@@ -162,7 +166,20 @@ class Roster:
         for id_ in instances:
             one = self.running[id_]
             if isinstance(one.driver, Listener):
-                one.listener = self.tasks.create_task(one.driver.listen(emit_for(id_)))
+                one.listener = self.tasks.create_task(self._listen(id_, one.driver, emit_for(id_)))
+
+    async def _listen(self, id_: InstanceId, listener: Listener, emit: Emit) -> None:
+        """A bug of a driver, which a stranger may have found, is one account's trouble."""
+        for failures in count():
+            try:
+                await listener.listen(emit)
+            except JournalBroken:
+                raise
+            except Exception:  # one driver's bug must not end the daemon
+                log.exception("instance.listening_failed", instance=id_)
+            else:
+                return
+            await self.clock.sleep(min(2.0 ** min(failures, 6), _LONGEST_DEAFNESS))
 
     async def retire(self, old: Iterable[Running], lanes: Lanes) -> None:
         """Stop their listeners, and close each when what it sends now has ended."""

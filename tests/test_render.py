@@ -89,6 +89,23 @@ def test_a_picture_alone_leaves_no_blank_behind_the_name():
     assert "Ada:\nhttps://files.example/a.png" == text(planned(""), resolved=(Resolved(PICTURE),))
 
 
+def test_where_a_post_is_a_line_a_picture_alone_stands_behind_the_name():
+    """A line with nothing but a name would say nothing."""
+    (line,) = rendered(planned(""), replace(ROOMY, one_line=True), resolved=(Resolved(PICTURE),))
+
+    assert "Ada: https://files.example/a.png" == line.text
+
+
+def test_an_uploaded_picture_alone_leaves_no_blank_behind_the_name():
+    native = replace(ROOMY, attachments=Support.NATIVE)
+    upload = planned("", attachments=AttachmentMode.UPLOAD)
+
+    name, picture = rendered(upload, native, resolved=(Resolved(PICTURE),))
+
+    assert ("Ada:", ()) == (name.text, name.attachments)
+    assert (PICTURE,) == picture.attachments
+
+
 def test_what_cannot_be_opened_becomes_a_note():
     """The lane goes on, and the reader knows that something was there."""
     failed = (Resolved(PICTURE, "the code has expired"),)
@@ -162,6 +179,21 @@ def test_an_edit_is_marked():
     edit = an_envelope("fixed", kind=EventKind.EDIT)
 
     assert "[edited] Ada: fixed" == text(planned(envelope=edit))
+
+
+@pytest.mark.parametrize(
+    ("answered", "shown"),
+    [
+        ("> Ada: all green?\nLi: yes", "Li: yes"),
+        ("> Ada: all green?\n> > Eve: red\n\nLi: yes\n> no", "Li: yes > no"),
+        ("> nothing but this", "> nothing but this"),
+    ],
+)
+def test_a_quote_does_not_quote_what_that_message_quoted(answered, shown):
+    """Of an answer to an answer people want to see the answer."""
+    envelope = an_envelope(message=a_message("this", quote=Quote(MessageId("m0"), "", answered)))
+
+    assert f"> {shown}\nAda: this" == text(planned(envelope=envelope))
 
 
 def test_a_quote_is_a_short_line_above_where_the_reply_cannot_be_native():

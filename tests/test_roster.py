@@ -1,11 +1,20 @@
 """Another driver for lanes that are at work, in virtual time."""
 
 import asyncio
+from contextlib import asynccontextmanager
 
-from bridge.errors import Transient
+import pytest
+
+from bridge.config import Instance
+from bridge.errors import JournalBroken, Transient
+from bridge.metrics import Metrics
 from bridge.model import Capabilities, RateLimit
+from bridge.registry import installed
+from bridge.roster import Roster, Running
+from tests.builders import a_journal
+from tests.clock import VirtualClock, run_virtual
 from tests.far_half import a_bridge, scenario
-from tests.loopback import Loopback
+from tests.loopback import THERE, Loopback
 
 
 @scenario
@@ -60,3 +69,63 @@ async def test_a_send_that_never_ends_is_not_waited_for_for_ever():
         await bridge.lanes.sends_ended(bridge.there.instance, 3)
         assert 4 <= asyncio.get_running_loop().time() < 5
         await bridge.settled()
+
+
+class Ear(Loopback):
+    """A driver that listens; ``meets`` is what each beginning of it ends with."""
+
+    def hears(self, *meets):
+        self.began, self.meets = [], list(meets)
+        return self
+
+    async def listen(self, emit):
+        self.began.append(round(asyncio.get_running_loop().time()))
+        if self.meets:
+            raise self.meets.pop(0)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def a_roster(ear):
+    """One account is open, and listens."""
+    clock = VirtualClock()
+    spec = installed().load("webhook")
+    instance = Instance(id=THERE, platform="webhook", spec=spec, settings={})
+    async with asyncio.TaskGroup() as tasks:
+        roster = Roster(
+            clock=clock,
+            metrics=Metrics("0"),
+            journal=a_journal(clock),
+            links=None,
+            wrap=lambda driver: driver,
+            tasks=tasks,
+        )
+        kept = tasks.create_task(asyncio.sleep(0))
+        roster.running[ear.instance] = Running(instance, ear, kept, asyncio.Event())
+        roster.listen([ear.instance], lambda _id: None)
+        yield roster
+        await roster.stop_listening()
+
+
+@scenario
+async def test_a_bug_in_one_listener_is_no_end_of_the_daemon():
+    """A stranger's message may have met it: the account begins anew, and waits longer each time."""
+    ear = Ear().hears(KeyError("text"), ValueError("odd"), *[RuntimeError("again")] * 8)
+
+    async with a_roster(ear):
+        await asyncio.sleep(600)
+
+    assert [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303] == ear.began
+
+
+def test_a_broken_journal_ends_it():
+    """There is nothing to listen for any more."""
+
+    async def listens():
+        async with a_roster(Ear().hears(JournalBroken("EIO"))):
+            await asyncio.sleep(600)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_virtual(listens())
+
+    assert caught.group_contains(JournalBroken)

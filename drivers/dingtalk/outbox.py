@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bridge.errors import Broken, DeliveryError, Indeterminate, Refused, Transient
-from bridge.model import MessageId, Receipt
+from bridge.model import MessageId, Receipt, TextFormat
 
 from . import cards, conversations, openapi, posts, recall, robot_send, webhook_failures
 from .markdown import in_dialect
@@ -31,6 +31,7 @@ _MOST_UNFINISHED = 256
 _MOST_COMPANIONS = 8192
 _MOST_GONE = 8192
 _WITHDRAWN = {"en": "(withdrawn)", "zh": "（已撤回）"}
+_EDITED = {"en": "[edited]", "zh": "[已编辑]"}
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ class Outbox:
         return Receipt(notes=tuple(notes))
 
     async def edit(self, message_ids: Sequence[MessageId], outgoing: Outgoing) -> Receipt:
-        """A card is updated; everything else is taken back and posted anew, under a new id."""
+        """A card is updated; all else is taken back and posted anew, marked, under a new id."""
         track = cards.track_of(message_ids[0]) if len(message_ids) == 1 else ""
         written = in_dialect(outgoing, openapi.measure, openapi.MAX_TEXT)
         if track and (values := cards.variables(written, self._wording)):
@@ -121,8 +122,16 @@ class Outbox:
                 notes = (await self.recall(outgoing.destination.conversation, message_ids)).notes
         except Refused as e:
             notes = (f"the earlier message stays: {e}",)
-        receipt = await self.send(outgoing)
+        receipt = await self.send(self._marked(outgoing))
         return replace(receipt, notes=(*notes, *receipt.notes))
+
+    def _marked(self, outgoing: Outgoing) -> Outgoing:
+        """It stands below what was said since: readers are told why, where there is room."""
+        word = _EDITED.get(self._robot.language, _EDITED["en"])
+        gap = "\n\n" if outgoing.format is TextFormat.MARKDOWN else " "
+        text = f"{word}{gap}{outgoing.text}"
+        fits = openapi.measure(text) <= openapi.MAX_TEXT
+        return replace(outgoing, text=text) if fits and outgoing.text.strip() else outgoing
 
     async def _addressed(self, outgoing: Outgoing) -> Outgoing:
         """To a person by staff id, whatever the rule calls them."""

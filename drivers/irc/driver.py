@@ -135,7 +135,10 @@ class IrcDriver:
         session = await self._connection.ready(self._patience)
         nicks: dict[str, str] = {}
         if session.network.is_channel(target):
-            nicks = await self._enter(session, target, max(deadline - clock.monotonic(), 0.0))
+            members = await self._enter(session, target, max(deadline - clock.monotonic(), 0.0))
+            # Our own nick may be an English word, and nobody is called by it.
+            us = session.network.fold(session.nick)
+            nicks = {nick: name for nick, name in members.items() if nick != us}
         elif "." in target or "!" in target or "*" in target:
             raise Refused("that is neither a channel nor a nick", reason="bad_target")
         verb = outbound.verb_of(self._account)

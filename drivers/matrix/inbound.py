@@ -233,7 +233,11 @@ def _quote(relation: Wild, here: Here) -> Quote | None:
     if not answered:
         return None
     was = here.known.get(answered)
-    return Quote(MessageId(answered), was.name if was else "", was.text if was else "")
+    if was is None:
+        return Quote(MessageId(answered))
+    # What we said begins with the name of who said it.
+    who = "" if was.sender == here.user_id else was.name
+    return Quote(MessageId(answered), who, was.text)
 
 
 # --- what people do to it ---------------------------------------------------------------------------

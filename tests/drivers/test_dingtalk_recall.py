@@ -8,7 +8,7 @@ import pytest
 
 from bridge.driver import Editor, Recaller
 from bridge.errors import Broken, DeliveryError, Indeterminate, Refused, Throttled, Transient
-from bridge.model import Attachment, AttachmentKind, Button, ConversationId, MessageId
+from bridge.model import Attachment, AttachmentKind, Button, ConversationId, MessageId, TextFormat
 from drivers.dingtalk.faults import Fault, refusal
 from drivers.dingtalk.picture import small_picture
 from tests.drivers.dingtalk.pair import GROUP, PERSON, an_outgoing, connected
@@ -126,7 +126,8 @@ def test_a_recall_that_fails_can_be_tried_again(fault: Fault, error: type[Delive
 
 def test_an_edit_takes_the_message_back_and_posts_it_anew() -> None:
     """
-    DingTalk cannot change a message; it has a new id from then on.
+    DingTalk cannot change a message; it has a new id from then on, and a mark, for it stands below
+    what was said since.
     """
 
     async def scenario() -> None:
@@ -138,11 +139,14 @@ def test_an_edit_takes_the_message_back_and_posts_it_anew() -> None:
 
             assert pair.dingtalk.recalled == {first.message_id}
             assert receipt.message_id == pair.dingtalk.received[-1].process_query_key
-            assert pair.dingtalk.received[-1].text == "hello"
+            assert pair.dingtalk.received[-1].text == "[edited] hello"
 
             again = await pair.driver.edit(ids("too old"), an_outgoing("hello!"))
             assert "the earlier message stays" in again.notes[0]
-            assert pair.dingtalk.received[-1].text == "hello!"
+            assert pair.dingtalk.received[-1].text == "[edited] hello!"
+
+            await pair.driver.edit(ids("old"), an_outgoing("# hello", format=TextFormat.MARKDOWN))
+            assert pair.dingtalk.received[-1].text == "\\[edited\\]\n\n# hello"
 
     asyncio.run(scenario())
 

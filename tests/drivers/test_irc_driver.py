@@ -107,6 +107,19 @@ def test_one_connection_carries_both_ways() -> None:
     run(scenario())
 
 
+def test_its_own_nick_stays_a_word() -> None:
+    """
+    The others' nicks are hidden from highlighting; the bridge calls nobody when it says its own.
+    """
+
+    async def scenario() -> None:
+        async with net(Scripted()) as it:
+            await it.send("ada went over the bridge")
+        assert ["PRIVMSG #team :a\u200bda went over the bridge"] == it.server.said("PRIVMSG")
+
+    run(scenario())
+
+
 def test_a_message_on_its_way_outlives_the_end_of_listening() -> None:
     """
     At a stop the daemon ends its listeners first, and waits for what is being sent.

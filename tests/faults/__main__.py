@@ -21,6 +21,7 @@ from tests.faults import (
     fsync,
     group_robot,
     loops,
+    neighbours,
     reloading,
     simulation,
     slow_loris,
@@ -43,6 +44,7 @@ _ALL = {
     **fsync.LONG_ONLY,
     **group_robot.LONG_ONLY,
     **loops.LONG_ONLY,
+    **neighbours.LONG_ONLY,
     **reloading.LONG_ONLY,
     **simulation.LONG_ONLY,
     **slow_loris.LONG_ONLY,
@@ -98,7 +100,7 @@ def main() -> int:
         print(f"[{i}/{len(names)}] {_ALL[name].__doc__}", flush=True)
         try:
             result = asyncio.run(play(name, length))
-        except CannotMount as e:
+        except (CannotMount, neighbours.NotHere) as e:
             not_run.append(name)
             print(f"      {e}")
             continue

@@ -15,6 +15,7 @@ class Raw:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.lines: list[bytes] = []
+        self.gone = False
         self._reader = reader
         self._writer = writer
         self._changed = asyncio.Event()
@@ -43,6 +44,8 @@ class Raw:
                 self._changed.set()
         except ConnectionError:
             pass  # the server is gone; the test knows
+        self.gone = True
+        self._changed.set()
 
 
 @asynccontextmanager

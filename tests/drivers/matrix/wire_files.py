@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 NAMES = {"@ada:hs.test": "Ada", "@eve:hs.test": "Eve"}
 KNOWN = {
     "$first": inbound.Said("@ada:hs.test", "Ada", "the first words"),
+    "$ours": inbound.Said("@bridge:hs.test", "Bridge", "Li: hello"),
     "$thumb": inbound.Said("@ada:hs.test", target="$first", emoji="👍"),
 }
 
