@@ -52,6 +52,9 @@ from bridge.transform import is_heavy, transformed
 
 log = structlog.get_logger()
 
+LOOP = "loop"
+"""The reason of what is skipped because it goes round."""
+
 _TRIED_AT_LEAST = 3600.0
 """
 Seconds after a start in which nothing is given up: what waited while the daemon was off was not tried
@@ -131,7 +134,7 @@ class Courier:
         Raises `JournalError` only; everything that a driver does ends in an outcome.
         """
         if why := self.stopped(progress.delivery.seq):
-            return Outcome(Status.SKIPPED, reason="loop", detail=why)
+            return Outcome(Status.SKIPPED, reason=LOOP, detail=why)
         return await self._deliver(progress, gate)
 
     async def _deliver(self, progress: Progress, gate: Gate) -> Outcome:

@@ -18,7 +18,7 @@ from operator import attrgetter
 import structlog
 
 from bridge.clock import Clock
-from bridge.courier import Courier, Progress
+from bridge.courier import LOOP, Courier, Progress
 from bridge.feed import Event, Feed
 from bridge.gates import PAUSED, Gate
 from bridge.journal import Chosen, Journal, Suspension
@@ -371,11 +371,15 @@ class Lanes:
             tally.count(now, took)
         else:
             self._metrics.settled(destination.instance, outcome.status, outcome.reason)
+        # A reaction to a platform without any is skipped, and no trouble; a loop is.
+        well = outcome.status is Status.SENT or (
+            outcome.status is Status.SKIPPED and outcome.reason != LOOP
+        )
+        if not well:
             tally.setback = Setback(now, outcome.reason, outcome.detail)
-        sent = outcome.status is Status.SENT
-        if sent and not self._says_all:
+        elif not self._says_all:
             return
-        (self._log.info if sent else self._log.warning)(
+        (self._log.info if well else self._log.warning)(
             _EVENTS[outcome.status],
             delivery=delivery.id,
             message=delivery.envelope.id,
@@ -390,7 +394,7 @@ def _seen(delivery: Delivery, outcome: Outcome, now: datetime) -> Event:
     """What somebody who watches is told of the end of a delivery."""
     return Event(
         now,
-        "info" if outcome.status is Status.SENT else "warning",
+        "info" if outcome.status in (Status.SENT, Status.SKIPPED) else "warning",
         _EVENTS[outcome.status],
         {
             "delivery": delivery.id,

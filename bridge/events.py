@@ -117,7 +117,7 @@ ALL = (
     Told("delivery.sent", "info", "A platform took a message.", _NOTHING, live=True),
     Told(
         "delivery.skipped",
-        "warning",
+        "info",
         "There was nothing to send: a recall of what was never posted there, or a reaction; or it goes "
         "round (reason `loop`).",
         "Nothing; for a `loop` see `loop.tripped`.",

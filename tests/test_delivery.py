@@ -8,7 +8,7 @@ from bridge.delivery import GRACE, IN_ALL, PER_LANE
 from bridge.errors import JournalBroken, Scope, Throttled, Transient
 from bridge.journal import Capacity, Retention
 from bridge.journal.memory import MemoryJournal
-from bridge.model import Status
+from bridge.model import EventKind, MessageId, Reaction, Status
 from tests.builders import a_journal, a_place, a_route, an_envelope
 from tests.clock import VirtualClock, run_virtual
 from tests.far_half import a_bridge, scenario
@@ -216,3 +216,13 @@ async def test_several_that_came_from_the_journal_are_not_taken_again():
         await bridge.settled()
 
         assert ["first", "second"] == bridge.there.texts
+
+
+@scenario
+async def test_what_a_platform_cannot_say_is_no_trouble_of_its():
+    """A reaction to a place without reactions is skipped; nobody has to look there."""
+    async with a_bridge() as bridge:
+        await bridge.say("", kind=EventKind.REACTION, target=MessageId("m0"), reaction=Reaction("👍"))
+        await bridge.settled()
+
+        assert bridge.lanes.tallies.destination(a_place("there/room")).setback is None
