@@ -59,6 +59,9 @@ async def _besieged(house, one, listener):
     for number, each in enumerate(tries):
         met = each.make(house)
         outcome, all_right = await listener.meet(house, met, alone=not one.bulk)
+        if outcome == "reconnects" and outcome not in each.want:
+            # The machine may have held us up until the link was given up. The input would do it again.
+            outcome, all_right = await listener.meet(house, each.make(house), alone=not one.bulk)
         said = f"input {number} {each.what or repr(met)[:300]}"
         assert outcome in each.want, f"{outcome}, wanted {'/'.join(sorted(each.want))}: {said}"
         assert all_right, f"what came behind it was not met as it should be: {said}"
