@@ -57,7 +57,8 @@ def _chart(name: str, figures: Sequence[Figure]) -> str:
                 f'<text x="{x + wide / 2:.1f}" y="{base - tall - 4:.1f}" text-anchor="middle" '
                 f'font-size="10">{_short(value)}</text>'
             )
-        label = figure.name.rsplit(", ", 1)[-1].removeprefix("one of two destinations ")
+        words = figure.name.rsplit(", ", 1)[-1].split()
+        label = words[0] if words[0][0].isdigit() else words[-1]
         parts.append(
             f'<text x="{middle:.1f}" y="{base + 18}" text-anchor="middle">{escape(label)}</text>'
         )
