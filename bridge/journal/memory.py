@@ -86,6 +86,7 @@ class MemoryJournal:
         self._capacity = capacity
         self._retention = retention
         self._known: dict[tuple[InstanceId, EventId], _Known] = {}
+        self._destinations: set[ConversationRef] = set()
         self._seq = 0
         self._planned = 0
         self._pruned: Counter[Status] = Counter()
@@ -122,6 +123,7 @@ class MemoryJournal:
             self._seq += 1
             name = delivery_id(envelope.source.instance, envelope.id, route.destination)
             delivery = Delivery(self._seq, name, envelope, route, since=now)
+            self._destinations.add(route.destination)
             known.entries.append(_Entry(delivery, len(encoded.body)))
         self._planned += len(routes)
         return Acceptance(Verdict.NEW, tuple(entry.delivery for entry in known.entries))
@@ -359,6 +361,8 @@ class MemoryJournal:
 
     def _posted(self, where: ConversationRef, message_id: MessageId) -> list[_Known]:
         """The message whose copy we posted as ``message_id``."""
+        if where not in self._destinations:
+            return []
         return [
             known
             for known, entry in self._entries()
