@@ -15,6 +15,9 @@ from bridge.phrases import Phrase, phrase
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+HEAVY = 2_000_000
+"""Characters times instructions of a pattern that may take 10 ms on a slow day: work for a thread."""
+
 
 class Pattern(Protocol):
     """A compiled RE2 pattern: it searches in linear time, whatever the text."""

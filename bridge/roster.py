@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from itertools import count
 
 import structlog
 
@@ -170,7 +169,9 @@ class Roster:
 
     async def _listen(self, id_: InstanceId, listener: Listener, emit: Emit) -> None:
         """A bug of a driver, which a stranger may have found, is one account's trouble."""
-        for failures in count():
+        failures = 0
+        while True:
+            began = self.clock.monotonic()
             try:
                 await listener.listen(emit)
             except JournalBroken:
@@ -179,7 +180,10 @@ class Roster:
                 log.exception("instance.listening_failed", instance=id_)
             else:
                 return
+            if self.clock.monotonic() - began > _LONGEST_DEAFNESS:
+                failures = 0  # it was well for a while
             await self.clock.sleep(min(2.0 ** min(failures, 6), _LONGEST_DEAFNESS))
+            failures += 1
 
     async def retire(self, old: Iterable[Running], lanes: Lanes) -> None:
         """Stop their listeners, and close each when what it sends now has ended."""

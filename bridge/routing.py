@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from bridge.conditions import Condition, TextContains, TextMatches
+from bridge.conditions import HEAVY, Condition, TextContains, TextMatches
 from bridge.model import (
     AddressForm,
     ConversationId,
@@ -108,9 +108,6 @@ class Decision:
     line: int
 
 
-_HEAVY = 2_000_000
-"""Characters times instructions of a pattern that may take 10 ms on a slow day."""
-
 _MATCHED = phrase("matched")
 _NOT_ITS_SOURCE = "{source} is not one of its sources"
 _DISABLED = phrase("it is switched off")
@@ -166,7 +163,7 @@ class Router:
             return False
         candidates = self._candidates(envelope.source)
         weight = sum(self._weights.get(number, 0) for number in candidates)
-        return weight * len(envelope.message.text) > _HEAVY
+        return weight * len(envelope.message.text) > HEAVY
 
     def explain(self, envelope: Envelope) -> tuple[Decision, ...]:
         """What every rule of the file makes of it, by the same code that routes."""

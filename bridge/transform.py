@@ -18,6 +18,7 @@ from typing import Any
 
 import re2
 
+from bridge.conditions import HEAVY
 from bridge.errors import Refused
 from bridge.model import Replacement
 
@@ -26,9 +27,6 @@ LONGEST_TEXT = 262_144
 
 LONGEST_WORK = 2.0
 """Seconds of processor time for all steps; a usual step takes microseconds."""
-
-HEAVY = 2_000_000
-"""Characters times instructions of a pattern that may take 10 ms on a slow day."""
 
 _PER_MATCH = 500
 """What a match costs beside its search, in instructions for one character."""

@@ -40,6 +40,20 @@ def test_what_is_ignored_has_its_reason(path):
             )
 
 
+SEEN_BY_DRIVERS = {"clock", "driver", "errors", "loopback", "model", "retry_after", "text", "wild"}
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in PRODUCT if one.parts[len(ROOT.parts)] == "drivers"], ids=name
+)
+def test_a_driver_sees_these_rooms_and_no_other(path):
+    """What is new in the core is shut to drivers until somebody opens it here."""
+    text = path.read_text(encoding="utf-8")
+    seen = {room for _, room in re.findall(r"^( *)(?:from|import) bridge\.(\w+)", text, re.MULTILINE)}
+
+    assert seen <= SEEN_BY_DRIVERS, f"{name(path)}: {seen - SEEN_BY_DRIVERS}"
+
+
 def test_every_platform_stands_in_the_readme_and_none_that_is_not_there():
     """The table of platforms is held against the folders of ``drivers/``."""
     folders = {path.parent.name for path in (ROOT / "drivers").glob("*/__init__.py")}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from bridge.loopback import is_loopback
 from bridge.model import RateLimit
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d)")
@@ -72,12 +72,7 @@ def is_exposed(value: object) -> bool:
     if parts is None or parts[0] in _ENCRYPTED:
         return False
     host = parts[1]
-    if host == "localhost" or host.endswith(".localhost"):
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return True
+    return not (host.endswith(".localhost") or is_loopback(host))
 
 
 def _parts(value: str) -> tuple[str, str] | None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bridge.driver import Complaint
+from bridge.loopback import is_loopback
 
-from .loopback import is_loopback
 from .schema import SCHEMA
 
 if TYPE_CHECKING:

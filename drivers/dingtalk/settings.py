@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bridge.driver import Complaint, Listen
+from bridge.loopback import is_loopback
 
 from . import group_settings
 from .event_settings import check_events
-from .loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlsplit
 
 from bridge.errors import Malformed, Transient
+from bridge.loopback import is_loopback
 from bridge.wild import Wild
 
 from .failures import failure, success
-from .loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.driver import Complaint, Settings
+from bridge.loopback import is_loopback
 from bridge.model import AddressForm, ConversationId
 
 from .network import lowered
@@ -172,7 +172,7 @@ def check(settings: Settings) -> Iterator[Complaint]:
 
 
 def _check_secrets_in_the_clear(settings: Settings) -> Iterator[Complaint]:
-    if settings.get("tls", True) or _is_loopback(settings.get("host", "")):
+    if settings.get("tls", True) or is_loopback(settings.get("host", "")):
         return
     given = [
         key for key in ("server_password", "sasl_password", "nickserv_password") if settings.get(key)
@@ -199,7 +199,7 @@ def _check_secrets_in_the_clear(settings: Settings) -> Iterator[Complaint]:
 def _check_tls(settings: Settings) -> Iterator[Complaint]:
     if settings.get("tls", True):
         verified = settings.get("tls_verify", True) or settings.get("tls_fingerprint")
-        if not verified and not _is_loopback(settings.get("host", "")):
+        if not verified and not is_loopback(settings.get("host", "")):
             yield Complaint(
                 path=("tls_verify",),
                 code="tls-unverified",
@@ -217,12 +217,3 @@ def _check_tls(settings: Settings) -> Iterator[Complaint]:
                 hint='set "tls": true, or remove it',
                 args={"key": key},
             )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

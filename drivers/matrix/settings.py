@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from yarl import URL
 
 from bridge.driver import Complaint, Settings
+from bridge.loopback import is_loopback
 from bridge.model import AddressForm, ConversationId
 
 ANYBODY = "*"
@@ -129,19 +129,10 @@ def _check_url(text: str) -> Iterator[Complaint]:
             message="homeserver_url is not the URL of a homeserver",
             hint='like "https://matrix.example.com"',
         )
-    elif url.scheme == "http" and not _is_loopback(url.host or ""):
+    elif url.scheme == "http" and not is_loopback(url.host or ""):
         yield Complaint(
             path=("homeserver_url",),
             code="insecure-url",
             message="homeserver_url sends messages in the clear, so http:// is for this machine only",
             hint="write https://",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

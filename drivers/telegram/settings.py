@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bridge.driver import Complaint, Listen
+from bridge.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,19 +103,10 @@ def _check_url(url: str) -> Iterator[Complaint]:
             code="bad-url",
             message="base_url may have a scheme, a host, a port and a path, and nothing else",
         )
-    elif parts.scheme == "http" and not _is_loopback(host):
+    elif parts.scheme == "http" and not is_loopback(host):
         yield Complaint(
             path=("base_url",),
             code="insecure-url",
             message="base_url gets the token, so http:// is for this machine only",
             hint="write https://",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
