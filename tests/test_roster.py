@@ -72,15 +72,16 @@ async def test_a_send_that_never_ends_is_not_waited_for_for_ever():
 
 
 class Ear(Loopback):
-    """A driver that listens; ``meets`` is what each beginning of it ends with."""
+    """A driver that listens; ``meets`` is what each beginning of it ends with, ``lasts`` seconds later."""
 
-    def hears(self, *meets):
-        self.began, self.meets = [], list(meets)
+    def hears(self, *meets, lasts=0):
+        self.began, self.meets, self.lasts = [], list(meets), lasts
         return self
 
     async def listen(self, emit):
         self.began.append(round(asyncio.get_running_loop().time()))
         if self.meets:
+            await asyncio.sleep(self.lasts)
             raise self.meets.pop(0)
         await asyncio.Event().wait()
 
@@ -116,6 +117,16 @@ async def test_a_bug_in_one_listener_is_no_end_of_the_daemon():
         await asyncio.sleep(600)
 
     assert [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303] == ear.began
+
+
+@scenario
+async def test_who_was_well_for_a_while_does_not_wait_long():
+    ear = Ear().hears(*[RuntimeError("now and then")] * 3, lasts=100)
+
+    async with a_roster(ear):
+        await asyncio.sleep(600)
+
+    assert [0, 101, 202, 303] == ear.began
 
 
 def test_a_broken_journal_ends_it():
