@@ -291,8 +291,8 @@ class Lanes:
 
     async def _watch(self) -> None:
         """
-        One look at all lanes each second, in place of a timer for every send: interrupt what ought to
-        have ended long ago, and let go of the lanes for which nothing has come since the last look.
+        One look at all lanes each second while they work, in place of a timer for every send: interrupt
+        what ought to have ended long ago, and let go of those for which nothing has come since.
         """
         while True:
             at_work = (lane.progress for lane in self._lanes.values())

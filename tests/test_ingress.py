@@ -47,6 +47,15 @@ class Letterbox:
         return InboundResponse(200, CIMultiDict({"Content-Type": "application/json"}), b'{"ok":1}')
 
 
+class Curt(Letterbox):
+    """A platform that is always told the same."""
+
+    told = InboundResponse(200, CIMultiDict({"Content-Type": "application/json"}), b'{"ok":1}')
+
+    def reply(self, request, inbound, *, now, nonce):
+        return self.told
+
+
 RULE = Rule(
     id="all",
     sources=(a_place("here/room"),),
@@ -55,7 +64,7 @@ RULE = Rule(
 
 
 @asynccontextmanager
-async def a_door(*, journal=None, limits=None, **listening):
+async def a_door(*, journal=None, limits=None, webhook=None, **listening):
     """A listening ingress; yields its port and its journal."""
     clock = SystemClock()
     journal = journal or a_journal(clock)
@@ -65,7 +74,11 @@ async def a_door(*, journal=None, limits=None, **listening):
     router = Router.of([RULE], {InstanceId("here"): lambda _: "room"})
     acceptor = Acceptor(lambda: router, journal, lanes, metrics)
     ingress = Ingress(
-        {"/in": (InstanceId("here"), Letterbox())}, acceptor, clock, metrics, limits or Limits()
+        {"/in": (InstanceId("here"), webhook or Letterbox())},
+        acceptor,
+        clock,
+        metrics,
+        limits or Limits(),
     )
     async with listen(ingress.answer, "127.0.0.1", 0, **listening) as port:
         yield port, journal
@@ -302,3 +315,56 @@ def test_json_survives_its_answer():
             return body
 
     assert {"ok": 1} == json.loads(asyncio.run(scenario()))
+
+
+def _headers(answer):
+    """Names and values, without the two that only aiohttp's own answers have or whose value varies."""
+    lines = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    named = [tuple(line.split(b": ", 1)) for line in lines[1:] if not line.startswith(b"Server")]
+    return lines[0], sorted((name, b"" if name == b"Date" else value) for name, value in named)
+
+
+def test_an_answer_that_was_put_together_once_says_what_the_others_said():
+    """From the third on it is the same bytes, but for the date; all over one connection."""
+
+    async def scenario():
+        async with a_door(webhook=Curt()) as (port, journal):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            answers = []
+            for number in range(4):
+                writer.write(a_request(b'{"ids": ["m%d"], "text": "hi"}' % number))
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+                answers.append(head + await asyncio.wait_for(reader.readexactly(8), 5))
+            writer.close()
+            return answers, len(await journal.rows(Status.WAITING))
+
+    answers, kept = asyncio.run(scenario())
+    assert 4 == kept
+    assert b"Server" in answers[0]
+    assert b"Server" not in answers[3]
+    assert 1 == len({str(_headers(answer)) for answer in answers})
+    assert {b'{"ok":1}'} == {answer[-8:] for answer in answers}
+
+
+@pytest.mark.parametrize("asked", [b"Connection: close\r\n", b"1.0"])
+def test_who_wants_the_connection_closed_has_it_closed(asked):
+    """Also where the answer is one that is kept ready."""
+    last = a_request(b'{"ids": ["last"], "text": "hi"}', headers=b"who: me\r\n")
+    if asked == b"1.0":
+        last = last.replace(b"HTTP/1.1", b"HTTP/1.0")
+    else:
+        last = last.replace(b"who: me\r\n", b"who: me\r\n" + asked)
+
+    async def scenario():
+        async with a_door(webhook=Curt()) as (port, _journal):
+            for number in range(3):
+                await exchange(port, a_request(b'{"ids": ["m%d"], "text": "hi"}' % number))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(last)
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return answer
+
+    answer = asyncio.run(scenario())
+    assert 200 == status(answer)
+    assert answer.endswith(b'{"ok":1}')
