@@ -81,7 +81,9 @@ class World:
                 a_delivery(seq=self._seq + n, envelope=envelope, to=f"chat/{to}")
                 for n, to in enumerate(targets)
             ]
-            bridge.guard.look(envelope, deliveries)
+            urgent = bridge.guard.is_urgent(envelope.source)
+            if urgent:
+                bridge.guard.look(envelope, deliveries)
             for delivery, to in zip(deliveries, targets, strict=True):
                 if bridge.guard.stopped(delivery.seq):
                     bridge.stopped[who] += 1
@@ -89,6 +91,8 @@ class World:
                     post = to, bridge.name, bridge.makes(who, text)
                     self.posts.append(post)
                     self._on_the_way.append(post)
+            if not urgent:  # as the acceptor does: a moment later, when they have been sent
+                bridge.guard.look(envelope, deliveries)
 
 
 def both_ways(a: str, b: str) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -141,13 +145,14 @@ def test_a_ring_of_three_comes_to_rest(change) -> None:
 
 def test_a_ring_that_goes_one_way_is_told_by_the_words_in_front() -> None:
     """
-    No bridge of it ever posts where it hears, so that only the growing of a text shows the ring.
+    No bridge of it ever posts where it hears, so that only the growing of a text shows the ring, and
+    each looks when it has sent: three posts more than where it looks before.
     """
     world = World()
     for a, b in ("ab", "bc", "ca"):
         world.bridge((a, b))
 
-    assert world.says("a", "ada", TEXT) <= 10
+    assert world.says("a", "ada", TEXT) <= 13
 
 
 def test_while_it_is_known_a_loop_is_stopped_at_its_first_turn() -> None:
