@@ -2,13 +2,12 @@
 What a driver must be, and what it is given.
 
 Protocols, not base classes: nothing is inherited by accident, and a simulator need not inherit at
-all. What a platform cannot do is the default; a driver claims what it can. This is the only place
-below the drivers that names aiohttp.
+all. What a platform cannot do is the default; a driver claims what it can. This and
+`exchange` are the only places below the drivers that name aiohttp.
 """
 
 from __future__ import annotations
 
-import io
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,10 +16,10 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 import aiohttp
-from multidict import CIMultiDictProxy
 
 from bridge.clock import Clock
-from bridge.errors import Indeterminate, Refused, Transient
+from bridge.errors import Refused
+from bridge.exchange import Answer, exchange
 from bridge.model import (
     AddressForm,
     Capabilities,
@@ -42,18 +41,6 @@ One instance's own keys of config.json: valid by its schema, defaults filled in,
 ``"format": "duration"`` as seconds (float), ``"format": "size"`` as bytes (int).
 """
 
-MAX_ANSWER = 1 << 20
-"""Bytes of an answer that are read; a platform's answer is far smaller."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a platform's API answered, as a value."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -74,23 +61,6 @@ within limits of size and time, without credentials. Raises a `DeliveryError`, `
 
 def _fetch_nothing(_url: str) -> AbstractAsyncContextManager[Opened]:
     raise Refused("this daemon fetches no files", reason="no_fetch")
-
-
-_LARGE_BODY = 1 << 20
-
-
-def _payload(body: bytes) -> bytes | io.BytesIO | None:
-    """A large body is sent in pieces, so that the loop is not held, which aiohttp would warn of."""
-    return io.BytesIO(body) if len(body) > _LARGE_BODY else body or None
-
-
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    if content.is_eof():  # all of it came at once, as nearly always
-        return content.read_nowait(MAX_ANSWER)
-    read = await content.read(MAX_ANSWER)
-    while not content.at_eof() and len(read) < MAX_ANSWER:
-        read += await content.read(MAX_ANSWER - len(read))
-    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +95,7 @@ class Toolbox:
         `Indeterminate` when it broke or timed out afterwards. Neither names the URL, nor is chained
         to an error that does: it may hold a secret.
         """
-        try:
-            async with self.http.request(
-                method, url, data=_payload(body), headers=headers, allow_redirects=False
-            ) as response:
-                return Answer(response.status, response.headers, await _read(response.content))
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
-            reason = getattr(e, "os_error", None) or "timed out"
-            raise Transient(f"could not connect: {reason}", reason="connect_failed") from None
-        except UnicodeError:  # a label of the host's name that DNS cannot say; nothing was sent
-            raise Transient(
-                "could not connect: the host's name is no name", reason="connect_failed"
-            ) from None
-        except (aiohttp.ClientError, TimeoutError) as e:
-            raise Indeterminate(f"no answer: {type(e).__name__}", reason="no_answer") from None
+        return await exchange(self.http, method, url, body=body, headers=headers)
 
 
 class Driver(Protocol):

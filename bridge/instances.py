@@ -7,34 +7,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
-from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
 
 from bridge import __version__
 from bridge.clock import Clock
 from bridge.config import Instance
 from bridge.driver import Driver, Fetch, Toolbox
+from bridge.exchange import Connector
 from bridge.metrics import Metrics
 
 _CONNECT_WITHIN = 10.0
 _OF_A_SEND = 0.8
 """The part of ``send_timeout`` that connecting may take, or its end looks like a lost answer."""
-
-
-class _Connector(aiohttp.TCPConnector):
-    """
-    Takes no connection from its pool on which something has arrived that nobody asked for: it would
-    be read as the answer to the next message. Gateways say 408 before they close an idle connection.
-    """
-
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        while (found := await super()._get(key, traces)) is not None:
-            protocol = found.protocol
-            if protocol is None or not protocol.should_close:
-                break
-            found.close()
-        return found
 
 
 @asynccontextmanager
@@ -51,7 +34,7 @@ async def open_toolbox(
         sock_connect=min(_CONNECT_WITHIN, instance.send_timeout * _OF_A_SEND),
     )
     async with aiohttp.ClientSession(
-        connector=_Connector(limit=0, ttl_dns_cache=60),
+        connector=Connector(limit=0, ttl_dns_cache=60),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"msgbridge/{__version__}"},
         timeout=timeout,

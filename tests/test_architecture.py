@@ -40,7 +40,17 @@ def test_what_is_ignored_has_its_reason(path):
             )
 
 
-SEEN_BY_DRIVERS = {"clock", "driver", "errors", "loopback", "model", "retry_after", "text", "wild"}
+SEEN_BY_DRIVERS = {
+    "clock",
+    "driver",
+    "errors",
+    "exchange",
+    "loopback",
+    "model",
+    "retry_after",
+    "text",
+    "wild",
+}
 
 
 @pytest.mark.parametrize(

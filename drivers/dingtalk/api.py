@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from bridge.driver import Answer, Toolbox
+    from bridge.driver import Toolbox
+    from bridge.exchange import Answer
 
     from .openapi import Grant
     from .settings import AppRobot

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from mautrix.api import HTTPAPI, MediaPath, Method, Path, PathBuilder
 
-from bridge.driver import MAX_ANSWER, Answer
 from bridge.errors import Indeterminate, Transient
+from bridge.exchange import MAX_ANSWER, Answer
 
 from . import failures
 

@@ -26,7 +26,7 @@ from bridge.wild import Wild
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bridge.driver import Answer
+    from bridge.exchange import Answer
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_.]{1,60}").fullmatch
 _SUCCESS = range(200, 300)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from bridge.driver import Answer, Opened
+from bridge.driver import Opened
 from bridge.errors import DeliveryError, Malformed, Refused, Scope, Throttled, Transient
+from bridge.exchange import Answer
 from bridge.wild import clean_name
 
 from . import failures

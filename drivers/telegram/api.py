@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import aiohttp
 
-from bridge.driver import Answer, Opened
+from bridge.driver import Opened
 from bridge.errors import Indeterminate, Malformed, Refused, Transient
+from bridge.exchange import Answer
 
 from . import failures, files
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from bridge.driver import Answer
+    from bridge.exchange import Answer
 
 _SHOWN = 200
 _HERE, _ALL = Scope.CONVERSATION, Scope.INSTANCE

@@ -10,7 +10,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from bridge.driver import Answer
 from bridge.errors import (
     Broken,
     DeliveryError,
@@ -21,6 +20,7 @@ from bridge.errors import (
     Throttled,
     Transient,
 )
+from bridge.exchange import Answer
 from bridge.model import TextFormat
 from bridge.wild import Wild
 from drivers.matrix import failures, happened, inbound, outbound, settings, texts

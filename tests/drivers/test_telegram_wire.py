@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from bridge.driver import Answer
 from bridge.errors import DeliveryError, Malformed
+from bridge.exchange import Answer
 from bridge.model import AttachmentKind, MessageId
 from drivers.telegram import emojis, failures, files, updates
 from drivers.telegram.conversations import ADDRESSES, address_of, place_of

@@ -1,0 +1,171 @@
+"""
+One exchange with a platform: a request over HTTP, and its answer as a value.
+
+Nearly every request goes where another one went a moment ago, and there aiohttp's client costs more
+than all that the bridge itself does for a message. So a small request is written straight onto the
+connection that aiohttp kept, and aiohttp's parser reads the answer. Everything else (a connection that
+has to be made, TLS, proxies, large bodies) is aiohttp's own business, from one end to the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.tracing import Trace
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from bridge.errors import Indeterminate, Transient
+
+MAX_ANSWER = 1 << 20
+"""Bytes of an answer that are read; a platform's answer is far smaller."""
+
+_SMALL_BODY = 32 << 10
+"""Bytes that any connection takes at once, so that nobody has to wait for room."""
+
+_LARGE_BODY = 1 << 20
+
+_LEFT_TO_AIOHTTP = {"connection", "content-length", "cookie", "expect", "transfer-encoding", "upgrade"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a platform's API answered, as a value."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+class Connector(aiohttp.TCPConnector):
+    """
+    Takes no connection from its pool on which something has arrived that nobody asked for: it would
+    be read as the answer to the next message. Gateways say 408 before they close an idle connection.
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (found := await super()._get(key, traces)) is not None:
+            protocol = found.protocol
+            if protocol is None or not protocol.should_close:
+                break
+            found.close()
+        return found
+
+
+async def exchange(
+    session: aiohttp.ClientSession, method: str, url: str, *, body: bytes, headers: Mapping[str, str]
+) -> Answer:
+    """What `bridge.driver.Toolbox.request` promises, in ``session`` and within its time limit."""
+    try:
+        if 0 < len(body) <= _SMALL_BODY and session.connector is not None:
+            head = _head(method, url, (*session.headers.items(), *headers.items()))
+            if head is not None:
+                kept = await session.connector._get(head.key, [])  # noqa: SLF001  # see the module's text
+                if kept is not None:
+                    async with asyncio.timeout(session.timeout.total):
+                        return await _over(kept, b"%b%d\r\n\r\n%b" % (head.lines, len(body), body))
+        async with session.request(
+            method, url, data=_payload(body), headers=headers, allow_redirects=False
+        ) as response:
+            return Answer(response.status, response.headers, await _read(response.content))
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
+        reason = getattr(e, "os_error", None) or "timed out"
+        raise Transient(f"could not connect: {reason}", reason="connect_failed") from None
+    except UnicodeError:  # a label of the host's name that DNS cannot say; nothing was sent
+        raise Transient(
+            "could not connect: the host's name is no name", reason="connect_failed"
+        ) from None
+    except (aiohttp.ClientError, HttpProcessingError, TimeoutError) as e:
+        raise Indeterminate(f"no answer: {type(e).__name__}", reason="no_answer") from None
+
+
+async def _over(kept: Connection, request: bytes) -> Answer:
+    """Write ``request``, read its answer, and leave the connection for the next one if it is fit."""
+    protocol = kept.protocol
+    assert protocol is not None
+    assert protocol.transport is not None, "the pool gives away no other"
+    try:
+        protocol.set_response_params(read_until_eof=True)
+        protocol.transport.write(request)
+        status, headers, content = await _answer_on(protocol)
+        answer = Answer(status, headers, await _read(content))
+    except BaseException:
+        kept.close()  # or the rest of this answer would be taken for the next one's
+        raise
+    kept.release()
+    return answer
+
+
+async def _answer_on(
+    protocol: ResponseHandler,
+) -> tuple[int, CIMultiDictProxy[str], aiohttp.StreamReader]:
+    """The first that is final: 100 to 199 only say that there will be one."""
+    while True:
+        message, content = await protocol.read()
+        if message.code >= 200 or message.code == 101:  # noqa: PLR2004
+            return message.code, message.headers, content
+
+
+class _Head(NamedTuple):
+    """Where a request goes, and its lines up to the number of ``Content-Length``."""
+
+    key: ConnectionKey
+    lines: bytes
+
+
+@lru_cache(maxsize=512)
+def _head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> _Head | None:
+    """
+    None for what is left to aiohttp: names and passwords in URLs, headers of more than plain text,
+    and URLs that are none. The lines are those that aiohttp writes for the same request.
+    """
+    if not all(part.isascii() and part.isprintable() for header in headers for part in header):
+        return None
+    try:
+        where = URL(url)
+        authority, key = where.host_port_subcomponent, _key(where)
+    except ValueError:
+        return None
+    if not authority or where.scheme not in ("http", "https") or where.raw_user or where.raw_password:
+        return None
+    lines = CIMultiDict([("Host", authority), *aiohttp.ClientRequest.DEFAULT_HEADERS.items()])
+    for name, value in headers:
+        lines[name] = value
+    if not _LEFT_TO_AIOHTTP.isdisjoint(map(str.lower, lines)):
+        return None
+    if "Content-Type" not in lines:
+        lines["Content-Type"] = "application/octet-stream"
+    written = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return _Head(
+        key, f"{method} {where.raw_path_qs} HTTP/1.1\r\n{written}Content-Length: ".encode("ascii")
+    )
+
+
+def _key(where: URL) -> ConnectionKey:
+    """That of aiohttp's pool for a request with nothing special about it."""
+    plain = (where.raw_host or "", where.port, where.scheme == "https", True)
+    return ConnectionKey(*plain, *[None] * (len(ConnectionKey._fields) - len(plain)))
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO | None:
+    """A large body is sent in pieces, so that the loop is not held, which aiohttp would warn of."""
+    return io.BytesIO(body) if len(body) > _LARGE_BODY else body or None
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    if content.is_eof():  # all of it came at once, as nearly always
+        return content.read_nowait(MAX_ANSWER)
+    read = await content.read(MAX_ANSWER)
+    while not content.at_eof() and len(read) < MAX_ANSWER:
+        read += await content.read(MAX_ANSWER - len(read))
+    return read
