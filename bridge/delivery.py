@@ -11,7 +11,7 @@ import asyncio
 import logging
 import math
 from bisect import insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter
 
@@ -29,8 +29,12 @@ from bridge.tallies import Destination, Setback
 log = structlog.get_logger()
 
 PER_LANE = 64
+READ_AHEAD = 32
 IN_ALL = 4096
-"""Deliveries in memory, for one lane and for all; every lane may hold one in any case."""
+"""
+Deliveries in memory, for one lane and for all; every lane may hold one in any case. When so many are left
+that more has to be read, it is read while they are sent.
+"""
 
 GRACE = 10.0
 """Seconds that sends in flight get when the daemon stops."""
@@ -58,12 +62,16 @@ class Lane:
 
     ``behind``: the journal holds more than memory does. ``missed``: more was accepted while the
     journal was asked. ``refilled_to``: everything up to this seq has come from the journal, so a
-    later offer of it is the same delivery once more. ``parked`` ends with whether there is more to do;
-    ``seen`` says that the watch has found it parked before.
+    later offer of it is the same delivery once more. ``ahead`` brings what follows in the journal on
+    the last of the queue; None when nobody asked, or when it must be read anew, from the oldest on, for
+    then ``changed``. ``parked`` ends with whether there is more to do; ``seen`` says that the watch has
+    found it parked before.
     """
 
     __slots__ = (
+        "ahead",
         "behind",
+        "changed",
         "gate",
         "missed",
         "parked",
@@ -84,9 +92,16 @@ class Lane:
         self.queue: list[Delivery] = []
         self.behind = False
         self.missed = False
+        self.changed = False
+        self.ahead: asyncio.Task[Sequence[Delivery]] | None = None
         self.refilled_to = 0
         self.seen = False
         self.progress: Progress | None = None
+
+    def look_anew(self) -> None:
+        """What the journal holds was changed by somebody else, also before what was read last."""
+        self.behind = self.missed = self.changed = True
+        self.ahead = None
 
 
 class Lanes:
@@ -143,8 +158,7 @@ class Lanes:
             if destination.instance not in self._courier.outlets:
                 log.warning("delivery.held_back", to=str(destination))
                 continue
-            lane = self._open(destination)
-            lane.behind = lane.missed = True
+            self._open(destination).look_anew()
 
     def take_back(self, chosen: Iterable[Chosen]) -> list[Chosen]:
         """
@@ -167,7 +181,7 @@ class Lanes:
             else:
                 self._in_memory -= len(lane.queue)
                 lane.queue = []
-                lane.behind = lane.missed = True
+                lane.look_anew()
                 free += [one for one in several if one.seq != progress.delivery.seq]
         return free
 
@@ -269,6 +283,8 @@ class Lanes:
         """Work until the lane is empty; park, and leave when nothing more has come for a while."""
         while not self._stopping.is_set():
             if lane.queue:
+                if lane.behind and len(lane.queue) <= READ_AHEAD:
+                    self._read_ahead(destination, lane)
                 await self._deliver(lane, lane.queue.pop(0))
             elif lane.behind:
                 await self._refill(destination, lane)
@@ -337,9 +353,20 @@ class Lanes:
         self._in_memory -= 1
         self._report(progress.delivery, outcome, lane.tally)
 
+    def _read_ahead(self, destination: ConversationRef, lane: Lane) -> None:
+        """Read on in the journal while what is in memory is sent."""
+        if lane.ahead is None and not lane.changed and self._tasks is not None:
+            lane.missed = False
+            reading = self._journal.waiting(destination, PER_LANE, after=lane.queue[-1].seq)
+            lane.ahead = self._tasks.create_task(reading)
+
     async def _refill(self, destination: ConversationRef, lane: Lane) -> None:
-        lane.missed = False
-        found = await self._journal.waiting(destination, PER_LANE)
+        if lane.ahead is not None:
+            found = await lane.ahead
+        else:
+            lane.missed = lane.changed = False
+            found = await self._journal.waiting(destination, PER_LANE)
+        lane.ahead = None
         lane.queue = list(found)
         lane.behind = lane.missed or len(found) == PER_LANE
         if found:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, NamedTuple, NewType
 
 from multidict import CIMultiDict, MultiMapping
 
@@ -103,9 +103,8 @@ class InboundResponse:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationRef:
-    """One conversation of one instance; also the key of a lane."""
+class ConversationRef(NamedTuple):
+    """One conversation of one instance; also the key of a lane, and so hashed ten times a message."""
 
     instance: InstanceId
     conversation: ConversationId

@@ -1,12 +1,13 @@
 """Lanes in virtual time: order, memory, restarts and stops."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from bridge.delivery import GRACE, IN_ALL, PER_LANE
-from bridge.errors import JournalBroken, Scope, Throttled, Transient
-from bridge.journal import Capacity, Retention
+from bridge.errors import JournalBroken, Refused, Scope, Throttled, Transient
+from bridge.journal import Capacity, Choice, Retention
 from bridge.journal.memory import MemoryJournal
 from bridge.model import EventKind, MessageId, Reaction, Status
 from tests.builders import a_journal, a_place, a_route, an_envelope
@@ -147,8 +148,8 @@ async def test_a_stop_does_not_wait_for_ever():
 class Slow(MemoryJournal):
     """A journal that takes a second to tell what waits."""
 
-    async def waiting(self, destination, limit):
-        found = await super().waiting(destination, limit)
+    async def waiting(self, destination, limit, *, after=0):
+        found = await super().waiting(destination, limit, after=after)
         await asyncio.sleep(1)
         return found
 
@@ -179,6 +180,67 @@ async def test_what_came_from_the_journal_is_not_taken_again_when_it_is_offered(
         await bridge.settled()
 
         assert 1 == len(bridge.there.tried)
+
+
+@scenario
+async def test_a_lane_does_not_wait_for_what_it_can_read_while_it_sends():
+    """The next page is read during the sends of the last one: no gap between two of them."""
+    count = PER_LANE * 3
+    journal = Slow(clock=VirtualClock(), capacity=Capacity(), retention=Retention())
+    async with a_bridge(*[0.1] * count, journal=journal) as bridge:
+        for n in range(count):
+            await bridge.say(f"{n}")
+        await bridge.settled()
+
+        times = bridge.there.times
+        assert [*map(str, range(count))] == bridge.there.texts
+        assert max(b - a for a, b in pairwise(times)) < 0.2
+
+
+@pytest.mark.parametrize("moment", [0.5, 3.5, 4.5, 7.5, 9.5])
+def test_what_an_operator_gives_back_while_the_lane_reads_ahead_goes_out_too(moment):
+    """It stands before what was read last: the lane must look from the beginning once more."""
+    count = PER_LANE * 3
+
+    async def play():
+        journal = Slow(clock=VirtualClock(), capacity=Capacity(), retention=Retention())
+        async with a_bridge(Refused("no"), *[0.1] * count, journal=journal) as bridge:
+            refused = await bridge.say("refused")
+            for n in range(count):
+                await bridge.say(f"{n}")
+            await asyncio.sleep(moment)
+            assert 1 == await journal.replay([refused.id])
+            bridge.lanes.look([refused.route.destination])
+            await bridge.settled()
+            return bridge.there.texts
+
+    texts = run_virtual(play())
+
+    assert 1 == texts.count("refused")
+    assert [*map(str, range(count))] == [text for text in texts if text != "refused"]
+
+
+@pytest.mark.parametrize("moment", [0.5, 3.5, 4.0, 7.0])
+def test_what_an_operator_drops_while_the_lane_reads_ahead_is_not_sent(moment):
+    """What was read before they were dropped does not count any more."""
+
+    async def play():
+        journal = Slow(clock=VirtualClock(), capacity=Capacity(), retention=Retention())
+        async with a_bridge(*[0.1] * 300, journal=journal) as bridge:
+            for n in range(PER_LANE * 3):
+                await bridge.say(f"{n}")
+            await asyncio.sleep(moment)
+            waiting = await journal.choose(Status.WAITING, Choice(everything=True))
+            free = bridge.lanes.take_back(waiting)
+            await journal.move([one.seq for one in free], [Status.WAITING], Status.DROPPED, "dropped")
+            bridge.lanes.look({one.destination for one in free})
+            await bridge.settled()
+            return len(free), len(bridge.there.texts)
+
+    dropped, sent = run_virtual(play())
+
+    assert dropped > PER_LANE
+    assert PER_LANE * 3 == dropped + sent
 
 
 def test_a_journal_that_breaks_ends_the_lanes_and_loses_nothing():

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -22,10 +22,10 @@ from hypothesis.stateful import (
 )
 
 from bridge.errors import JournalFull
-from bridge.journal import Capacity, Retention, Suspension
+from bridge.journal import Capacity, Journal, Retention, Suspension
 from bridge.journal.memory import MemoryJournal
 from bridge.journal.sqlite import open_journal
-from bridge.model import InstanceId, MessageId, Outcome, Status
+from bridge.model import Delivery, InstanceId, MessageId, Outcome, Status
 from tests.builders import a_place, a_route, an_envelope
 from tests.clock import FakeClock
 from tests.torn_files import DATABASE, MARKS, WAL, Files, arrives_by, checkpointed, cut_at, scattered
@@ -267,9 +267,13 @@ class TwoJournals(RuleBasedStateMachine):
     def translate(self, source: str, name: str, destination: str) -> None:
         self.same(lambda j: j.translate(a_place(source), MessageId(name), a_place(destination)))
 
-    @rule(place=places, limit=st.integers(1, 5))
-    def waiting(self, place: str, limit: int) -> None:
-        self.same(lambda journal: journal.waiting(a_place(place), limit))
+    @rule(place=places, limit=st.integers(1, 5), skip=st.integers(0, 3))
+    def waiting(self, place: str, limit: int, skip: int) -> None:
+        async def page(journal: Journal) -> Sequence[Delivery]:
+            before = await journal.waiting(a_place(place), skip) if skip else ()
+            return await journal.waiting(a_place(place), limit, after=before[-1].seq if before else 0)
+
+        self.same(page)
 
     @invariant()
     def both_say_the_same(self) -> None:

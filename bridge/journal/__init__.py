@@ -166,9 +166,11 @@ class Journal(Protocol):
         """Every destination that something waits for."""
         ...
 
-    async def waiting(self, destination: ConversationRef, limit: int) -> Sequence[Delivery]:
+    async def waiting(
+        self, destination: ConversationRef, limit: int, *, after: int = 0
+    ) -> Sequence[Delivery]:
         """
-        The oldest waiting deliveries of one destination, in order of acceptance.
+        The oldest waiting deliveries of one destination (with a seq above ``after``), in their order.
 
         A row whose checksum does not hold is quarantined (dead, reason ``damaged``) and left out.
         """

@@ -163,11 +163,15 @@ class MemoryJournal:
             )
         )
 
-    async def waiting(self, destination: ConversationRef, limit: int) -> Sequence[Delivery]:
+    async def waiting(
+        self, destination: ConversationRef, limit: int, *, after: int = 0
+    ) -> Sequence[Delivery]:
         return [
             entry.delivery
             for _, entry in self._entries()
-            if entry.status is Status.WAITING and entry.delivery.route.destination == destination
+            if entry.status is Status.WAITING
+            and entry.delivery.route.destination == destination
+            and entry.delivery.seq > after
         ][:limit]
 
     async def suspend(self, suspension: Suspension) -> None:

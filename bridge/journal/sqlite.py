@@ -191,16 +191,18 @@ class SqliteJournal:
             ]
         )
 
-    async def waiting(self, destination: ConversationRef, limit: int) -> Sequence[Delivery]:
+    async def waiting(
+        self, destination: ConversationRef, limit: int, *, after: int = 0
+    ) -> Sequence[Delivery]:
         def work(db: sqlite3.Connection) -> Sequence[Delivery]:
             place = self._store.known_place(destination)
             good: list[Delivery] = []
-            after = 0
+            beyond = after
             while place is not None and len(good) < limit:
-                found = rows.waiting(db, place, after, limit - len(good))
+                found = rows.waiting(db, place, beyond, limit - len(good))
                 if not found:
                     break
-                after = found[-1][0]
+                beyond = found[-1][0]
                 good += [delivery for _, delivery in found if delivery is not None]
                 if bad := [seq for seq, delivery in found if delivery is None]:
                     self._store.quarantine(bad, self._now())

@@ -22,7 +22,7 @@ from bridge.journal.blackbox import BlackBox
 from bridge.journal.gauge import Gauge
 from bridge.journal.store import Accepting, Settling, Store
 
-LATER = 0.005
+LATER = 0.02
 """Seconds that work which nobody waits for may gather."""
 
 _RETRY_FULL = 1.0

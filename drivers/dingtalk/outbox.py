@@ -139,7 +139,7 @@ class Outbox:
         conversation = await self._persons.known(destination.conversation)
         if conversation == destination.conversation:
             return outgoing
-        return replace(outgoing, destination=replace(destination, conversation=conversation))
+        return replace(outgoing, destination=destination._replace(conversation=conversation))
 
     # --- by the OpenAPI ---
 

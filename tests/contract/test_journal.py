@@ -202,6 +202,10 @@ def test_deliveries_wait_in_order_of_acceptance(run: Any) -> None:
         assert 5 == len(await desk.journal.waiting(ELSEWHERE, 10))
         assert [] == list(await desk.journal.waiting(HERE, 10))
 
+        second = (await desk.journal.waiting(THERE, 2))[-1]
+        after = await desk.journal.waiting(THERE, 2, after=second.seq)
+        assert ["text 2", "text 3"] == texts(after)
+
     run(scenario)
 
 
