@@ -57,10 +57,15 @@ class Acceptor:
             self._metrics.messages_ignored.labels(instance, inbound.ignored).inc()
             self._tallies.source(instance).ignored += 1
             self._log.info("message.ignored", instance=instance, reason=inbound.ignored)
-        for envelope in inbound.envelopes:
-            await self._accept(envelope)
-        # The lanes start now; the answer is written while their requests are on the way.
-        await asyncio.sleep(0)
+        accepted: list[tuple[Envelope, Acceptance]] = []
+        try:
+            for envelope in inbound.envelopes:
+                accepted.append((envelope, await self._accept(envelope)))  # noqa: PERF401 # one may raise
+            # The lanes start now; the rest is done while their requests are on the way.
+            await asyncio.sleep(0)
+        finally:
+            for one in accepted:
+                self._tell(*one)
 
     def emit_for(self, instance: InstanceId) -> Emit:
         """`take` for one instance: what its listener is given."""
@@ -70,7 +75,7 @@ class Acceptor:
 
         return emit
 
-    async def _accept(self, envelope: Envelope) -> None:
+    async def _accept(self, envelope: Envelope) -> Acceptance:
         router = self._router()
         if router.is_heavy(envelope):
             routes = await asyncio.to_thread(router.route, envelope)
@@ -82,6 +87,9 @@ class Acceptor:
         if self._loops is not None and acceptance.deliveries:
             self._look(self._loops, envelope, acceptance.deliveries)
         self._lanes.offer(acceptance.deliveries)
+        return acceptance
+
+    def _tell(self, envelope: Envelope, acceptance: Acceptance) -> None:
         verdict = acceptance.verdict
         instance = envelope.source.instance
         self._metrics.accepted(instance, verdict.value)

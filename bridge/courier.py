@@ -7,7 +7,6 @@ import math
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -135,18 +134,19 @@ class Courier:
         """
         if why := self.stopped(progress.delivery.seq):
             return Outcome(Status.SKIPPED, reason=LOOP, detail=why)
+        if progress.delivery.due_at:
+            await self._until_due(progress)
         return await self._deliver(progress, gate)
 
     async def _deliver(self, progress: Progress, gate: Gate) -> Outcome:
         delivery = progress.delivery
         instance = delivery.route.destination.instance
         outlet = self.outlets[instance]
-        if delivery.due_at:
-            await self._until_due(progress)
         while True:
-            # The lane's own gate first: it cannot close again while this lane waits for the other.
-            await gate.passage(delivery.seq)
-            await outlet.gate.passage(delivery.seq)
+            if not (gate.is_open and outlet.gate.is_open):
+                # The lane's own first: it cannot close again while this lane waits for the other.
+                await gate.passage(delivery.seq)
+                await outlet.gate.passage(delivery.seq)
             outcome: Outcome | None
             try:
                 outcome = await self._attempt(progress, outlet)
@@ -294,32 +294,41 @@ class Courier:
         ``send_timeout`` by far. Raises `_Reopened` if the driver is another by now, or the account
         is closed.
         """
-        slot: AbstractAsyncContextManager[None] = (
-            outlet.limiter.slot() if outlet.limiter else nullcontext()
-        )
+        suspended = outlet.gate.suspension
+        if outlet.limiter is None:
+            return await self._guarded(send, progress, outlet, driver, suspended)
+        async with outlet.limiter.slot():
+            return await self._guarded(send, progress, outlet, driver, suspended)
+
+    async def _guarded(
+        self,
+        send: Callable[[], Awaitable[Receipt]],
+        progress: Progress,
+        outlet: Outlet,
+        driver: object,
+        suspended: Suspension | None,
+    ) -> Receipt:
+        # It may have taken a minute to get the slot, or an attachment.
         account = outlet.gate
-        suspended = account.suspension
-        async with slot:
-            # It may have taken a minute to get the slot.
-            closed = account.is_paused or account.suspension not in (None, suspended)
-            if outlet.driver is not driver or closed:
-                raise _Reopened
-            progress.sending = True
-            progress.ends_by = asyncio.get_running_loop().time() + outlet.send_timeout + _GUARD
-            try:
-                return await send()
-            except asyncio.CancelledError:
-                # By the watch alone, or at the same time by somebody who means the lane?
-                if not progress.overdue or _task().cancelling() > 1:
-                    raise
-                raise Indeterminate("the send did not end in time", reason="no_answer") from None
-            except TimeoutError as e:
-                raise Indeterminate("the send did not end in time", reason="no_answer") from e
-            finally:
-                progress.ends_by = math.inf
-                if progress.overdue:
-                    progress.overdue = False
-                    _task().uncancel()
+        closed = account.is_paused or account.suspension not in (None, suspended)
+        if outlet.driver is not driver or closed:
+            raise _Reopened
+        progress.sending = True
+        progress.ends_by = asyncio.get_running_loop().time() + outlet.send_timeout + _GUARD
+        try:
+            return await send()
+        except asyncio.CancelledError:
+            # By the watch alone, or at the same time by somebody who means the lane?
+            if not progress.overdue or _task().cancelling() > 1:
+                raise
+            raise Indeterminate("the send did not end in time", reason="no_answer") from None
+        except TimeoutError as e:
+            raise Indeterminate("the send did not end in time", reason="no_answer") from e
+        finally:
+            progress.ends_by = math.inf
+            if progress.overdue:
+                progress.overdue = False
+                _task().uncancel()
 
     async def _after(
         self, error: DeliveryError, progress: Progress, outlet: Outlet, gate: Gate

@@ -43,12 +43,12 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        return self.suspension is None and self._paused_until <= self._clock.monotonic()
+        return self.suspension is None and not self.is_paused
 
     @property
     def is_paused(self) -> bool:
         """Nobody passes just now, not even to try whether something is mended."""
-        return self._paused_until > self._clock.monotonic()
+        return self._paused_until > 0.0 and self._paused_until > self._clock.monotonic()
 
     @property
     def opens_in(self) -> float:

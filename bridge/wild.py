@@ -6,15 +6,18 @@ Walking never fails; taming does, and says where: ``$.text.content: wanted text,
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from bridge.errors import Malformed
 
 _ABSENT = object()
+_NO_FIELDS: Mapping[str, object] = {}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 20
+# Milliseconds, in the year 2109: up to here a float of seconds is exact to the microsecond.
+_EXACT_IN_SECONDS = 2**42
 _SHOWN = 40
 # Lone surrogates survive JSON but not encoding; NUL and the other controls survive neither a
 # terminal nor SQLite tools. Newline and tab are text.
@@ -37,12 +40,18 @@ def clean_name(name: str) -> str:
 
 
 class Wild:
-    """A value that we did not make. It can be walked, but not used, until it is tamed."""
+    """
+    A value that we did not make. It can be walked, but not used, until it is tamed.
 
-    __slots__ = ("_parent", "_step", "_value")
+    ``wild.text_at("x")`` is ``wild["x"].text()``, and so with the others, but the step to ``x`` is only
+    made where it is needed: to say what is wrong there, or to look at what is not in its usual form.
+    """
+
+    __slots__ = ("_fields", "_parent", "_step", "_value")
 
     def __init__(self, value: object, parent: "Wild | None" = None, step: str | int = "$") -> None:
         self._value = value
+        self._fields = value if type(value) is dict else _NO_FIELDS
         self._parent = parent
         self._step = step
 
@@ -55,26 +64,17 @@ class Wild:
             raise Malformed(f"not JSON: {e}") from e
 
     def __getitem__(self, key: str) -> "Wild":
-        value = self._value
-        return Wild(value.get(key, _ABSENT) if type(value) is dict else _ABSENT, self, key)
+        return Wild(self._fields.get(key, _ABSENT), self, key)
 
     def has(self, key: str) -> bool:
         """Whether ``self[key]`` is there: not absent, and not ``null``."""
-        value = self._value
-        return type(value) is dict and value.get(key) is not None
-
-    def text_at(self, key: str, default: str | None = None) -> str:
-        """As ``self[key].text(default)``, without a step that is only needed when it is refused."""
-        value = self._value
-        found = value.get(key) if type(value) is dict else None
-        if type(found) is str:
-            return found if found.isprintable() else clean_text(found)
-        return self[key].text(default)
+        return self._fields.get(key) is not None
 
     def __iter__(self) -> Iterator["Wild"]:
         """The items of a list; none if there is no list."""
-        items = self._value if isinstance(self._value, list) else []
-        return (Wild(item, self, i) for i, item in enumerate(items))
+        if isinstance(self._value, list):
+            for i, item in enumerate(self._value):
+                yield Wild(item, self, i)
 
     @property
     def path(self) -> str:
@@ -105,9 +105,21 @@ class Wild:
             return default
         raise self._wanted("text")
 
+    def text_at(self, key: str, default: str | None = None) -> str:
+        found = self._fields.get(key)
+        if type(found) is str:
+            return found if found.isprintable() else clean_text(found)
+        return self[key].text(default)
+
     def name(self, default: str | None = None) -> str:
         """A text that a person chose to be called by: one line, no direction marks."""
         return clean_name(self.text(default))
+
+    def name_at(self, key: str, default: str | None = None) -> str:
+        found = self._fields.get(key)
+        if type(found) is str and found.isprintable():
+            return found.strip()
+        return self[key].name(default)
 
     def identifier(self) -> str:
         """A text that names something: never empty, never altered."""
@@ -115,18 +127,24 @@ class Wild:
             return self._value
         raise self._wanted("an identifier")
 
+    def identifier_at(self, key: str) -> str:
+        found = self._fields.get(key)
+        if type(found) is str and found and found.isprintable():
+            return found
+        return self[key].identifier()
+
     def number(self, default: int | None = None) -> int:
         """A whole number; platforms write it with and without quotes."""
-        match self._value:
-            case bool():
-                raise self._wanted("a whole number")
-            case int() as n:
-                return n
-            case str() as s if s.isascii() and s.isdecimal() and len(s) <= _MAX_DIGITS:
-                return int(s)
+        number = _whole_number(self._value)
+        if number is not None:
+            return number
         if default is not None and self.missing:
             return default
         raise self._wanted("a whole number")
+
+    def number_at(self, key: str) -> int:
+        number = _whole_number(self._fields.get(key))
+        return self[key].number() if number is None else number
 
     def flag(self, default: bool = False) -> bool:
         """True or false; platforms write it with and without quotes."""
@@ -138,17 +156,36 @@ class Wild:
             return default
         raise self._wanted("true or false")
 
-    def time(self) -> datetime:
+    def flag_at(self, key: str) -> bool:
+        found = self._fields.get(key)
+        return found if isinstance(found, bool) else self[key].flag()
+
+    def time(self, default: datetime | None = None) -> datetime:
         """A moment, given in milliseconds since 1970."""
+        if default is not None and self.missing:
+            return default
         milliseconds = self.number()
         try:
             return _EPOCH + timedelta(milliseconds=milliseconds)
         except OverflowError:
             raise self._wanted("a time in milliseconds") from None
 
+    def time_at(self, key: str, default: datetime | None = None) -> datetime:
+        found = self._fields.get(key)
+        if type(found) is int and 0 <= found < _EXACT_IN_SECONDS:
+            return datetime.fromtimestamp(found / 1000, UTC)
+        return self[key].time(default)
+
     def _wanted(self, what: str) -> Malformed:
         got = "nothing" if self._value is _ABSENT else _shown(self._value)
         return Malformed(f"{self.path}: wanted {what}, got {got}")
+
+
+def _whole_number(value: object) -> int | None:
+    if isinstance(value, str):
+        decimal = value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS
+        return int(value) if decimal else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _shown(value: object) -> str:
@@ -162,4 +199,13 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _decode(text: str) -> object:
+    # What programs write has no white space around it, which decode() would search for twice.
+    if text.startswith("{") and text.endswith("}"):
+        value, end = _decoder.raw_decode(text)
+        if end == len(text):
+            return value
+    return _decoder.decode(text)

@@ -1,9 +1,10 @@
 """
 The one thread that writes: takes whatever has gathered, makes it one transaction, answers at once.
 
-The loop's side appends to a list and hands it over once per turn of the loop, so groups form by
-themselves; while one is being committed, the next gathers. A group is answered by one call back into
-the loop. What fails by its own fault fails alone; what fails by the storage's fault ends the journal.
+The loop's side appends to a list and hands it over once per turn of the loop (at once, after some
+quiet), so groups form by themselves; while one is being committed, the next gathers. A group is
+answered by one call back into the loop. What fails by its own fault fails alone; what fails by the
+storage's fault ends the journal.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ from bridge.journal.store import Accepting, Settling, Store
 
 LATER = 0.02
 """Seconds that work which nobody waits for may gather."""
+
+_QUIET = 0.01
+"""Seconds without any work after which the next is alone, and need not wait for others of its turn."""
 
 _RETRY_FULL = 1.0
 
@@ -77,6 +81,7 @@ class Writer:
         self._gathered: list[Order] = []
         self._handed: queue.SimpleQueue[list[Order] | None] = queue.SimpleQueue()
         self._deferred: list[Order] = []
+        self._handed_at = float("-inf")
         self._soon = False
         self._later: asyncio.TimerHandle | None = None
         self._stopped = self._loop.create_future()
@@ -91,11 +96,13 @@ class Writer:
         """The answer to ``work``, once it is committed. Raises `JournalBroken`."""
         if self.broken or self._closing:
             raise JournalBroken(self.broken or "the journal is closed")
-        if not self._soon:
-            self._soon = True
-            self._loop.call_soon(self._hand_over)
         future = self._loop.create_future()
         self._gathered.append(Order(work, future))
+        if self._loop.time() - self._handed_at > _QUIET:
+            self._hand_over()
+        elif not self._soon:
+            self._soon = True
+            self._loop.call_soon(self._hand_over)
         return future
 
     def submit_later(self, work: Work, committed: Callable[[], None]) -> None:
@@ -128,6 +135,7 @@ class Writer:
             self._later.cancel()
             self._later = None
         if self._gathered:
+            self._handed_at = self._loop.time()
             self._handed.put(self._gathered)
             self._gathered = []
 

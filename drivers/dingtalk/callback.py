@@ -28,7 +28,7 @@ from bridge.model import (
     Sender,
     UserId,
 )
-from bridge.wild import Wild, clean_name
+from bridge.wild import Wild
 
 from . import conversations
 
@@ -92,37 +92,37 @@ def normalize(
         return Inbound(ignored="sender_not_allowed")
     if ignored := _notice(event):
         return Inbound(ignored=ignored)
-    content = _content(event)
+    said = event["text"]
+    content = _content(event, said)
     if content is None:
         return Inbound(ignored="unsupported_type")
     text, attachments = content
     if not text and not attachments:  # nothing but an @ of the robot
         return Inbound(ignored="empty_message")
 
-    direct = _is_direct(event["conversationType"])
+    direct = _is_direct(event)
     sender_id = staff_id or _identifier(event, "senderId")
-    created = event["createAt"]
     conversation = _conversation(event, staff_id, direct)
-    occurred_at = request.received_at if created.missing else created.time()
+    occurred_at = event.time_at("createAt", request.received_at)
     inbound = Inbound(
         (
             Envelope(
-                id=EventId(message_id),
-                kind=EventKind.MESSAGE,
-                source=ConversationRef(account.instance, conversation),
-                sender=Sender(id=UserId(sender_id), display_name=_name(event, "senderNick") or sender_id),
-                message=Message(
-                    id=MessageId(message_id),
-                    text=text,
+                EventId(message_id),
+                EventKind.MESSAGE,
+                ConversationRef(account.instance, conversation),
+                Sender(UserId(sender_id), _name(event, "senderNick") or sender_id),
+                Message(
+                    MessageId(message_id),
+                    text,
                     attachments=attachments,
                     mentions=_mentions(event),
-                    quote=_quote(event),
+                    quote=_quote(event, said),
                 ),
-                occurred_at=occurred_at,
-                received_at=request.received_at,
+                occurred_at,
+                request.received_at,
                 conversation_title=_name(event, "conversationTitle"),
                 direct=direct,
-                mentions_bot=event["isInAtList"].flag(),
+                mentions_bot=event.flag_at("isInAtList"),
             ),
         )
     )
@@ -149,12 +149,12 @@ def _notice(event: Wild) -> str:
     return "quota_exhausted" if said == _OVER_QUOTA else "platform_notice"
 
 
-def _content(event: Wild) -> tuple[str, tuple[Attachment, ...]] | None:
+def _content(event: Wild, said: Wild) -> tuple[str, tuple[Attachment, ...]] | None:
     """Text and attachments; None for a type that we do not know."""
     kind = event.text_at("msgtype")
     if kind == "text":
         # One official sample has the text flat in "content".
-        written = event["text"] if event.has("text") else event
+        written = said if event.has("text") else event
         return written.text_at("content", "").strip(), ()
     content = event["content"]
     if kind == "richText":
@@ -187,14 +187,14 @@ def _attachment(kind: AttachmentKind, content: Wild) -> Attachment:
     )
 
 
-def _is_direct(conversation_type: Wild) -> bool:
-    match conversation_type.number():
+def _is_direct(event: Wild) -> bool:
+    match event.number_at("conversationType"):
         case 1:
             return True
         case 2:
             return False
         case _:
-            raise Malformed(f"{conversation_type.path}: wanted 1 (a direct chat) or 2 (a group)")
+            raise Malformed("$.conversationType: wanted 1 (a direct chat) or 2 (a group)")
 
 
 def _conversation(event: Wild, staff_id: str, direct: bool) -> ConversationId:
@@ -224,14 +224,13 @@ def _mentions(event: Wild) -> tuple[Mention, ...]:
     return tuple(mentions)
 
 
-def _quote(event: Wild) -> Quote | None:
+def _quote(event: Wild, said: Wild) -> Quote | None:
     """
     The message that this one answers. Undocumented, so whatever is odd about it is no error.
 
     For a message that the robot itself posted DingTalk gives the ``processQueryKey`` of the post,
     which is the id that our receipt had.
     """
-    said = event["text"]
     if not (event.has("originalProcessQueryKey") or event.has("originalMsgId") or said.has("repliedMsg")):
         return None
     replied = said["repliedMsg"]
@@ -251,14 +250,13 @@ def _quoted_text(content: Wild) -> str:
 
 
 def _name(event: Wild, key: str) -> str:
-    return clean_name(event.text_at(key, ""))[:_MAX_NAME]
+    return event.name_at(key, "")[:_MAX_NAME]
 
 
 def _identifier(event: Wild, key: str) -> str:
-    named = event[key]
-    identifier = named.identifier()
+    identifier = event.identifier_at(key)
     if len(identifier) > _MAX_ID:
-        raise Malformed(f"{named.path}: an identifier of more than {_MAX_ID} characters")
+        raise Malformed(f"{event[key].path}: an identifier of more than {_MAX_ID} characters")
     return identifier
 
 

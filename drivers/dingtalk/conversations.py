@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PERSON = "user:"
 _STRANGER = "dm:"
 _UNION = "union:"
+_DIRECT = (_PERSON, _STRANGER, _UNION)
 
 GROUP_KEY = "open_conversation_id"
 PERSON_KEY = "user_id"
@@ -44,7 +45,7 @@ def stranger(open_conversation_id: str) -> ConversationId:
 
 
 def is_direct(conversation: str) -> bool:
-    return conversation.startswith((_PERSON, _STRANGER, _UNION))
+    return conversation.startswith(_DIRECT)
 
 
 def staff_id(conversation: str) -> str:

@@ -56,22 +56,22 @@ class Sessions:
     def notice(self, conversation: ConversationId, event: Wild) -> None:
         """Keep what a verified callback says; one without a session, or with an odd one, says nothing."""
         try:
-            url = event["sessionWebhook"].identifier()
-            until = event["sessionWebhookExpiredTime"].time()
+            url = event.identifier_at("sessionWebhook")
+            until = event.time_at("sessionWebhookExpiredTime")
         except Malformed:
             return
         # What begins as nearly all do is looked at closely when it is used.
         if not url.startswith(self._known) and not self.accepts(url):
             return
-        self._kept.pop(conversation, None)
-        self._kept[conversation] = url, until - MARGIN
+        self._kept[conversation] = url, until
+        self._kept.move_to_end(conversation)
         while len(self._kept) > MOST:
             self._kept.popitem(last=False)
 
     def current(self, conversation: ConversationId, now: datetime) -> str:
         """The URL by which it can be answered now; empty if there is none."""
         url, until = self._kept.get(conversation, ("", now))
-        if url and (until <= now or not self.accepts(url)):
+        if url and (until <= now + MARGIN or not self.accepts(url)):
             self.forget(conversation)
             return ""
         return url

@@ -133,7 +133,7 @@ def test_a_group_cannot_pose_as_a_direct_chat() -> None:
     """
     Or one forged callback could write in the name of a person's chat.
     """
-    for name in ("user:manager1001", "dm:x"):
+    for name in ("user:manager1001", "dm:x", "union:x"):
         with pytest.raises(Malformed, match="conversationId"):
             normalize(a_request({**TEXT, "conversationId": name}), ACCOUNT)
 

@@ -97,6 +97,35 @@ def test_what_a_callback_says_is_kept_only_if_it_leads_to_dingtalk(case: dict[st
     assert sessions.current(ConversationId(GROUP), now) == (case["url"] if case["accept"] else "")
 
 
+@pytest.mark.parametrize("until", [-62_135_596_800_000, 0, 253_402_300_799_999])
+def test_a_session_may_end_at_either_end_of_the_calendar(until: int) -> None:
+    """
+    A minute before the year 1 there is no time: the callback is taken, and its session is over.
+    """
+    sessions, now = Sessions(), datetime(2026, 11, 20, tzinfo=UTC)
+    url = "https://oapi.dingtalk.com/robot/sendBySession?session=a"
+    sessions.notice(
+        ConversationId(GROUP), Wild({"sessionWebhook": url, "sessionWebhookExpiredTime": until})
+    )
+
+    assert sessions.current(ConversationId(GROUP), now) == (url if until > 0 else "")
+
+
+def test_the_session_that_was_heard_of_again_is_kept() -> None:
+    """
+    Where there are too many, the one that nothing was heard of for longest goes.
+    """
+    sessions, now = Sessions(), datetime(2026, 11, 20, tzinfo=UTC)
+    url = "https://oapi.dingtalk.com/robot/sendBySession?session="
+    body = {"sessionWebhook": url, "sessionWebhookExpiredTime": 253_402_300_799_999}
+    for number in (*range(MOST), 0, MOST):
+        sessions.notice(ConversationId(str(number)), Wild(body))
+
+    assert len(sessions) == MOST
+    assert sessions.current(ConversationId("0"), now) == url
+    assert sessions.current(ConversationId("1"), now) == ""
+
+
 def hear(pair: Pair, *, signed: bool = True, direct: bool = False, **chat: Any) -> None:
     """Somebody writes to the robot; the callback names a session of the simulator."""
     now = pair.clock.now()

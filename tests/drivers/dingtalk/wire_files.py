@@ -10,6 +10,7 @@ from multidict import CIMultiDict
 
 from bridge.model import Inbound, InboundRequest, InstanceId
 from drivers.dingtalk.callback import Account
+from tests.drivers.pruned import pruned
 
 HERE = Path(__file__).parent
 RECEIVED_AT = datetime(2025, 10, 9, 8, 53, 21, tzinfo=UTC)
@@ -42,16 +43,4 @@ def a_request(body: bytes | dict[str, Any] | list[Any], **headers: str) -> Inbou
 
 def readable(inbound: Inbound) -> dict[str, Any]:
     """``inbound`` as JSON, without what is empty."""
-    return _pruned(asdict(inbound))
-
-
-def _pruned(value: Any) -> Any:
-    match value:
-        case dict():
-            pruned = {key: _pruned(inner) for key, inner in value.items()}
-            return {key: inner for key, inner in pruned.items() if inner not in (None, "", [], {})}
-        case list() | tuple():
-            return [_pruned(inner) for inner in value]
-        case datetime():
-            return value.isoformat()
-    return value
+    return pruned(asdict(inbound))

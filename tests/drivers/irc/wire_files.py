@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from drivers.irc.network import Network
 from drivers.irc.posts import Posts
 from tests.builders import a_sender, an_outgoing
 from tests.clock import NOON
+from tests.drivers.pruned import EMPTY_OR_FALSE, pruned
 
 HERE = Path(__file__).parent
 GIVEN = {"host": "127.0.0.1", "nick": "bridge", "tls": False}
@@ -33,7 +33,7 @@ def heard(line: str) -> Any:
     """What a line becomes when our nick is ``bridge``, as JSON without what is empty."""
     parsed = irc.read(line.encode())
     assert parsed is not None
-    return _pruned(
+    return pruned(
         asdict(
             inbound.normalize(
                 parsed,
@@ -43,7 +43,8 @@ def heard(line: str) -> Any:
                 now=NOON,
                 ids=inbound.Ids("start"),
             )
-        )
+        ),
+        EMPTY_OR_FALSE,
     )
 
 
@@ -69,15 +70,3 @@ def said(described: dict[str, Any]) -> list[str]:
     assert ping.startswith("PING "), ping
     assert rest == ""
     return lines
-
-
-def _pruned(value: Any) -> Any:
-    match value:
-        case dict():
-            pruned = {key: _pruned(inner) for key, inner in value.items()}
-            return {key: inner for key, inner in pruned.items() if inner not in (None, "", [], {}, False)}
-        case list() | tuple():
-            return [_pruned(inner) for inner in value]
-        case datetime():
-            return value.isoformat()
-    return value

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from bridge.wild import Wild
 from drivers.matrix import inbound, outbound
 from tests.builders import an_outgoing
 from tests.clock import NOON
+from tests.drivers.pruned import EMPTY_OR_FALSE, pruned
 
 HERE = Path(__file__).parent
 NAMES = {"@ada:hs.test": "Ada", "@eve:hs.test": "Eve"}
@@ -54,7 +54,7 @@ def heard(event: Any) -> Any:
         title="The team",
     )
     try:
-        return _pruned(asdict(inbound.normalize(Wild(event), here)))
+        return pruned(asdict(inbound.normalize(Wild(event), here)), EMPTY_OR_FALSE)
     except Malformed as e:
         return {"malformed": str(e)}
 
@@ -76,15 +76,3 @@ def said(described: dict[str, Any]) -> Any:
         attachment = Attachment(AttachmentKind(given["kind"]), filename=given.get("filename", ""))
         return outbound.media(attachment, given["mxc"], outgoing, given["size"], given["media_type"])
     return outbound.message(outgoing, described.get("msgtype", "m.text"))
-
-
-def _pruned(value: Any) -> Any:
-    match value:
-        case dict():
-            pruned = {key: _pruned(inner) for key, inner in value.items()}
-            return {key: inner for key, inner in pruned.items() if inner not in (None, "", [], {}, False)}
-        case list() | tuple():
-            return [_pruned(inner) for inner in value]
-        case datetime():
-            return value.isoformat()
-    return value

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from drivers.telegram.conversations import chat_of, topic_of
 from drivers.telegram.memory import Moves, Topics
 from tests.builders import an_outgoing
 from tests.clock import NOON
+from tests.drivers.pruned import EMPTY_OR_FALSE, pruned
 
 HERE = Path(__file__).parent
 BOT_ID = "123456789"
@@ -35,7 +35,7 @@ def a_reader() -> updates.Updates:
 def heard(update: Any, reader: updates.Updates | None = None) -> Any:
     """What an update becomes, as JSON without what is empty."""
     read = updates.read(json.dumps(update).encode())
-    return _pruned(asdict((reader or a_reader()).normalize(read, NOON)))
+    return pruned(asdict((reader or a_reader()).normalize(read, NOON)), EMPTY_OR_FALSE)
 
 
 def spoken(described: dict[str, Any]) -> dict[str, Any]:
@@ -53,15 +53,3 @@ def spoken(described: dict[str, Any]) -> dict[str, Any]:
         **posts.place(chat_of(conversation), topic_of(conversation), outgoing.reply_to),
         **posts.text(said.said(outgoing), previews=previews),
     }
-
-
-def _pruned(value: Any) -> Any:
-    match value:
-        case dict():
-            pruned = {key: _pruned(inner) for key, inner in value.items()}
-            return {key: inner for key, inner in pruned.items() if inner not in (None, "", [], {}, False)}
-        case list() | tuple():
-            return [_pruned(inner) for inner in value]
-        case datetime():
-            return value.isoformat()
-    return value

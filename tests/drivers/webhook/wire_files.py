@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from bridge.model import (
 )
 from tests.builders import an_outgoing
 from tests.clock import NOON
+from tests.drivers.pruned import pruned
 
 HERE = Path(__file__).parent
 
@@ -71,16 +71,4 @@ def outgoing_of(described: dict[str, Any]) -> Outgoing:
 
 def readable(inbound: Inbound) -> Any:
     """``inbound`` as JSON, without what is empty."""
-    return _pruned(asdict(inbound))
-
-
-def _pruned(value: Any) -> Any:
-    match value:
-        case dict():
-            pruned = {key: _pruned(inner) for key, inner in value.items()}
-            return {key: inner for key, inner in pruned.items() if inner not in (None, "", [], {})}
-        case list() | tuple():
-            return [_pruned(inner) for inner in value]
-        case datetime():
-            return value.isoformat()
-    return value
+    return pruned(asdict(inbound))
