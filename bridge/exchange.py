@@ -4,7 +4,7 @@ One exchange with a platform: a request over HTTP, and its answer as a value.
 Nearly every request goes where another one went a moment ago, and there aiohttp's client costs more
 than all that the bridge itself does for a message. So a small request is written straight onto the
 connection that aiohttp kept, and aiohttp's parser reads the answer. Everything else (a connection that
-has to be made, TLS, proxies, large bodies) is aiohttp's own business, from one end to the other.
+has to be made, proxies, large bodies) is aiohttp's own business, from one end to the other.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _SMALL_BODY = 32 << 10
 """Bytes that any connection takes at once, so that nobody has to wait for room."""
 
 _LARGE_BODY = 1 << 20
+
+_METHODS = {"DELETE", "PATCH", "POST", "PUT"}
 
 _LEFT_TO_AIOHTTP = {"connection", "content-length", "cookie", "expect", "transfer-encoding", "upgrade"}
 
@@ -67,7 +69,7 @@ async def exchange(
 ) -> Answer:
     """What `bridge.driver.Toolbox.request` promises, in ``session`` and within its time limit."""
     try:
-        if 0 < len(body) <= _SMALL_BODY and session.connector is not None:
+        if 0 < len(body) <= _SMALL_BODY and isinstance(session.connector, Connector):
             head = _head(method, url, (*session.headers.items(), *headers.items()))
             if head is not None:
                 kept = await session.connector._get(head.key, [])  # noqa: SLF001  # see the module's text
@@ -112,7 +114,7 @@ async def _answer_on(
     """The first that is final: 100 to 199 only say that there will be one."""
     while True:
         message, content = await protocol.read()
-        if message.code >= 200 or message.code == 101:  # noqa: PLR2004
+        if not 100 <= message.code < 200 or message.code == 101:  # noqa: PLR2004  (as HTTP numbers them)
             return message.code, message.headers, content
 
 
@@ -126,9 +128,11 @@ class _Head(NamedTuple):
 @lru_cache(maxsize=512)
 def _head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> _Head | None:
     """
-    None for what is left to aiohttp: names and passwords in URLs, headers of more than plain text,
-    and URLs that are none. The lines are those that aiohttp writes for the same request.
+    None for what is left to aiohttp: methods that are unusual with a body, names and passwords in URLs,
+    headers of more than plain text, and URLs that are none. The lines are those that aiohttp writes.
     """
+    if method not in _METHODS:
+        return None
     if not all(part.isascii() and part.isprintable() for header in headers for part in header):
         return None
     try:

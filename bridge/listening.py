@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import sys
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -96,30 +95,6 @@ class _House:
         self.has_heard(one)
 
 
-class _InPlace:
-    """
-    A loop as a connection sees it: what it starts for a request runs in the connection's own task.
-
-    aiohttp gives each request a task, so that context variables which are set for one are unknown to the
-    next. Nobody sets any here, and a task that does not start at once costs two turns of the loop.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self.create_future = loop.create_future
-        self.call_at = loop.call_at
-        self.time = loop.time
-
-    def create_task(self, work: Awaitable[Any]) -> Awaitable[Any]:
-        return work
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the loop has
-        return getattr(self._loop, name)
-
-
-_TASKS_START_LATER = sys.version_info < (3, 12)
-
-
 class _Connection(RequestHandler):
     """
     ``waits_since``: when the headers that have not arrived yet were first waited for, or None.
@@ -142,10 +117,8 @@ class _Connection(RequestHandler):
         house.inside.add(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # which starts the connection's task
+        super().connection_made(transport)
         self.waits_since = self._loop.time()
-        if _TASKS_START_LATER:
-            self._loop = cast("asyncio.AbstractEventLoop", _InPlace(self._loop))
         self._house.waits_for(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -20,6 +20,7 @@ import aiohttp
 
 from bridge.clock import SystemClock
 from bridge.driver import Driver, DriverSpec, Toolbox
+from bridge.exchange import Connector
 from bridge.model import ConversationId, ConversationRef, InstanceId
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +142,7 @@ async def opened(
     async with (
         aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=patience),
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=Connector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
         ) as http,
         spec.open(INSTANCE, settings, Toolbox(http, SystemClock())) as driver,
