@@ -13,8 +13,8 @@ import asyncio
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -49,11 +49,23 @@ class Answer:
     body: bytes
 
 
+class _Protocol(ResponseHandler):
+    """aiohttp resumes after every read, and has its parser run; only what was held back must go on."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
+
 class Connector(aiohttp.TCPConnector):
     """
     Takes no connection from its pool on which something has arrived that nobody asked for: it would
     be read as the answer to the next message. Gateways say 408 before they close an idle connection.
     """
+
+    def __init__(self, *, ttl_dns_cache: int = 60, **options: Any) -> None:  # noqa: ANN401  # aiohttp's own
+        super().__init__(ttl_dns_cache=ttl_dns_cache, **options)
+        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         while (found := await super()._get(key, traces)) is not None:

@@ -34,7 +34,7 @@ async def open_toolbox(
         sock_connect=min(_CONNECT_WITHIN, instance.send_timeout * _OF_A_SEND),
     )
     async with aiohttp.ClientSession(
-        connector=Connector(limit=0, ttl_dns_cache=60),
+        connector=Connector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"msgbridge/{__version__}"},
         timeout=timeout,

@@ -131,6 +131,11 @@ class _Connection(RequestHandler):
             self._house.waits_for(self)
         super().data_received(data)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Aiohttp calls this after every read, and has its parser run; only what was held must go on."""
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     def serve(self, request: web.BaseRequest) -> None:
         """Its headers are here. Until its body is, it can be asked to go."""
         self.serving = True

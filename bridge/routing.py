@@ -124,6 +124,8 @@ class Router:
     _wild: Mapping[AnyOf, tuple[int, ...]]
     _form_of: Mapping[InstanceId, Callable[[ConversationId], str]]
     _weights: Mapping[int, int]
+    _always: Mapping[ConversationRef, tuple[Route, ...]]
+    """Where messages of a source go whatever they are, for sources of which that can be said."""
 
     @classmethod
     def of(
@@ -141,16 +143,25 @@ class Router:
                     wild.setdefault(source, []).append(number)
                 else:
                     exact.setdefault(source, []).append(number)
+        always = {
+            source: routes
+            for source, numbers in exact.items()
+            if not wild and (routes := _always(source, [all_rules[number] for number in numbers]))
+        }
         return cls(
             all_rules,
             {source: tuple(numbers) for source, numbers in exact.items()},
             {source: tuple(numbers) for source, numbers in wild.items()},
             dict(form_of),
             {number: weight for number, rule in enumerate(all_rules) if (weight := _weight(rule))},
+            always,
         )
 
     def route(self, envelope: Envelope) -> tuple[Route, ...]:
         """Each destination once, by the first rule that names it."""
+        always = self._always.get(envelope.source)
+        if always is not None and envelope.kind is EventKind.MESSAGE:
+            return always
         routes: dict[ConversationRef, Route] = {}
         for decision in self._decide(envelope, self._candidates(envelope.source)):
             for route in decision.routes:
@@ -223,6 +234,23 @@ class Router:
         return (
             form_of is not None and AnyOf(source.instance, form_of(source.conversation)) in rule.sources
         )
+
+
+def _always(source: ConversationRef, rules: Iterable[Rule]) -> tuple[Route, ...] | None:
+    """What `Router.route` makes of every message of ``source``; None if it depends on the message."""
+    routes: dict[ConversationRef, Route] = {}
+    for rule in rules:
+        depends = rule.when or rule.unless or rule.otherwise or EventKind.MESSAGE not in rule.kinds
+        if depends or any(target.route is None for target in rule.targets):
+            return None
+        if not rule.enabled:
+            continue
+        for target in rule.targets:
+            if target.route is not None and target.route.destination != source:
+                routes.setdefault(target.route.destination, target.route)
+        if rule.stop:
+            break
+    return tuple(routes.values())
 
 
 def _weight(rule: Rule) -> int:

@@ -1,13 +1,15 @@
 """Where a message goes, and that the explanation is the decision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.conditions import Condition, Direct, Kinds, TextContains
 from bridge.model import AddressForm, ConversationId, ConversationRef, EventKind, InstanceId, Plan
-from bridge.routing import AnyOf, FromMessage, Router, Rule, Target
+from bridge.routing import KINDS_BY_DEFAULT, AnyOf, FromMessage, Router, Rule, Target
 from tests.builders import a_place, an_envelope
 
 PERSON = AddressForm("person", ("user_id",), lambda keys: ConversationId(f"user:{keys['user_id']}"))
@@ -40,11 +42,33 @@ HERE = a_place("here/room")
 ROOMS, PERSONS = AnyOf(InstanceId("here"), "room"), AnyOf(InstanceId("here"), "person")
 
 
-def test_each_destination_hears_a_message_once_by_the_first_rule() -> None:
+@pytest.mark.parametrize("second", [HERE, ROOMS])
+def test_each_destination_hears_a_message_once_by_the_first_rule(second: ConversationRef | AnyOf) -> None:
     """However many rules name it."""
-    router = Router.of([_rule("a", HERE), _rule("b", ROOMS, to=("there/room", "there/more"))], FORMS)
+    router = Router.of([_rule("a", HERE), _rule("b", second, to=("there/room", "there/more"))], FORMS)
 
     assert ["a>there/room", "b>there/more"] == _went(router)
+
+
+@pytest.mark.parametrize(
+    ("more", "went"),
+    [
+        ({}, ["a>there/room", "b>there/b"]),
+        ({"enabled": False}, ["a>there/room"]),
+        ({"otherwise": True}, ["a>there/room"]),
+        ({"kinds": frozenset({EventKind.EDIT})}, ["a>there/room"]),
+        ({"when": (Condition("direct", 1, Direct(True)),)}, ["a>there/room"]),
+        ({"unless": (Condition("direct", 1, Direct(False)),)}, ["a>there/room"]),
+        ({"to": ("here/room", "there/b")}, ["a>there/room", "b>there/b"]),
+    ],
+)
+def test_where_all_messages_of_a_conversation_go_is_known_beforehand(
+    more: Mapping[str, Any], went: list[str]
+) -> None:
+    """It is the same as asking every rule anew."""
+    router = Router.of([_rule("a", HERE), _rule("b", HERE, **{"to": ("there/b",), **more})], FORMS)
+
+    assert went == _went(router)
 
 
 def test_a_wildcard_is_every_conversation_of_its_form() -> None:
@@ -146,31 +170,45 @@ def test_every_refusal_says_why_and_where() -> None:
     assert [7, 7, 7, 9, 10, 7] == [d.line for d in router.explain(an_envelope())]
 
 
-_SOURCES = st.lists(
-    st.sampled_from([HERE, a_place("here/b"), a_place("here/user:1"), ROOMS, PERSONS]),
-    min_size=1,
-    max_size=3,
-)
-_RULES = st.lists(
-    st.builds(
-        lambda sources, to, flags, when: _rule(
-            "r", *sources, to=tuple(to), stop=flags["stop"], otherwise=flags["otherwise"], enabled=flags["enabled"],
-            when=(Condition("direct", 1, Direct(True)),) if when else (),
+_PLACES = [HERE, a_place("here/b"), a_place("here/user:1")]
+
+
+_SELDOM = st.sampled_from([False, False, False, True])
+_OFTEN = _SELDOM.map(lambda seldom: not seldom)
+
+
+def _rules_of(sources: Sequence[ConversationRef | AnyOf]) -> st.SearchStrategy[list[Rule]]:
+    """Several rules of few sources and fewer destinations, so that they meet."""
+    return st.lists(
+        st.builds(
+            lambda id_, sources, to, flags, when, kinds: _rule(
+                id_, *sources, to=tuple(to), kinds=kinds, **flags,
+                when=(Condition("direct", 1, Direct(True)),) if when else (),
+            ),
+            st.sampled_from("abcdef"),
+            st.lists(st.sampled_from(sources), min_size=1, max_size=3),
+            st.lists(st.sampled_from(["there/a", "there/b", "here/b", "here/room"]), max_size=3),
+            st.fixed_dictionaries(dict.fromkeys(("stop", "otherwise"), _SELDOM) | {"enabled": _OFTEN}),
+            _SELDOM,
+            st.sampled_from([KINDS_BY_DEFAULT, KINDS_BY_DEFAULT, frozenset({EventKind.EDIT})]),
         ),
-        _SOURCES,
-        st.lists(st.sampled_from(["there/a", "there/b", "here/b", "here/room"]), max_size=3),
-        st.fixed_dictionaries({"stop": st.booleans(), "otherwise": st.booleans(), "enabled": st.booleans()}),
-        st.booleans(),
-    ),
-    max_size=6,
-)  # fmt: skip
+        max_size=6,
+    )  # fmt: skip
 
 
-@given(_RULES, st.sampled_from(["here/room", "here/b", "here/user:1", "there/a"]), st.booleans())
-def test_explaining_is_routing(rules: list[Rule], at: str, direct: bool) -> None:
+_RULES = _rules_of(_PLACES) | _rules_of([*_PLACES, ROOMS, PERSONS])
+
+
+@given(
+    _RULES,
+    st.sampled_from(["here/room", "here/b", "here/user:1", "there/a"]),
+    st.booleans(),
+    st.sampled_from([EventKind.MESSAGE, EventKind.EDIT, EventKind.NOTICE]),
+)
+def test_explaining_is_routing(rules: list[Rule], at: str, direct: bool, kind: EventKind) -> None:
     """The index only leaves out rules that could not match: what explain shows is what happens."""
     router = Router.of(rules, FORMS)
-    envelope = an_envelope(at=at, direct=direct)
+    envelope = an_envelope(at=at, direct=direct, kind=kind)
 
     explained: Mapping[ConversationRef, object] = {}
     for decision in router.explain(envelope):
