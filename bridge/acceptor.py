@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -57,15 +58,8 @@ class Acceptor:
             self._metrics.messages_ignored.labels(instance, inbound.ignored).inc()
             self._tallies.source(instance).ignored += 1
             self._log.info("message.ignored", instance=instance, reason=inbound.ignored)
-        accepted: list[tuple[Envelope, Acceptance]] = []
-        try:
-            for envelope in inbound.envelopes:
-                accepted.append((envelope, await self._accept(envelope)))  # noqa: PERF401 # one may raise
-            # The lanes start now; the rest is done while their requests are on the way.
-            await asyncio.sleep(0)
-        finally:
-            for one in accepted:
-                self._tell(*one)
+        for envelope in inbound.envelopes:
+            self._tell(envelope, await self._accept(envelope))
 
     def emit_for(self, instance: InstanceId) -> Emit:
         """`take` for one instance: what its listener is given."""
@@ -83,11 +77,14 @@ class Acceptor:
             routes = router.route(envelope)
         if is_command(envelope):
             routes = await self._asked(envelope, routes)
-        acceptance = await self._journal.accept(envelope, routes)
+        # The lanes are offered it as soon as it is promised: also when whoever brought it is gone by
+        # then, and so that its requests are on the way while all else is done.
+        return await self._journal.accept(envelope, routes, partial(self._offer, envelope))
+
+    def _offer(self, envelope: Envelope, acceptance: Acceptance) -> None:
         if self._loops is not None and acceptance.deliveries:
             self._look(self._loops, envelope, acceptance.deliveries)
         self._lanes.offer(acceptance.deliveries)
-        return acceptance
 
     def _tell(self, envelope: Envelope, acceptance: Acceptance) -> None:
         verdict = acceptance.verdict

@@ -251,7 +251,7 @@ def test_a_full_journal_asks_for_patience():
     """Never 200-and-drop: 503, and when to come again."""
 
     class Full(MemoryJournal):
-        async def accept(self, envelope, routes):
+        async def accept(self, envelope, routes, then=None):
             raise JournalFull("95 % of the disk", retry_after=30)
 
     async def scenario():

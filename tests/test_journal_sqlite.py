@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import JournalBroken, JournalError
-from bridge.journal import Capacity, Retention, Verdict
+from bridge.journal import Acceptance, Capacity, Retention, Verdict
 from bridge.journal.names import GATHER
 from bridge.journal.schema import MIGRATIONS
 from bridge.journal.sqlite import open_journal
@@ -178,6 +178,26 @@ def test_work_of_a_cancelled_task_stays_done(path: Path) -> None:
             gone.cancel()
 
         assert {"gone", "stays"} == {d.envelope.id for d in await journal.waiting(THERE, 9)}
+
+    with_journal(path, scenario)
+
+
+def test_what_goes_wrong_when_it_is_told_of_is_for_the_one_who_asked(path: Path) -> None:
+    """The message stays accepted, and the others of its group are answered."""
+
+    def tell(acceptance: Acceptance) -> None:
+        raise ValueError("not now")
+
+    async def scenario(journal: Any) -> None:
+        first, second, third = await asyncio.gather(
+            journal.accept(an_envelope(id="m1"), [a_route()], tell),
+            journal.accept(an_envelope(id="m2"), [a_route()]),
+            journal.accept(an_envelope(id="m1"), [a_route()]),
+            return_exceptions=True,
+        )
+
+        assert isinstance(first, ValueError)
+        assert (Verdict.NEW, Verdict.DUPLICATE) == (second.verdict, third.verdict)
 
     with_journal(path, scenario)
 

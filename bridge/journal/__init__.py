@@ -8,7 +8,7 @@ cut. Nothing here names SQLite, so that an engine shared by many nodes can follo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -144,8 +144,16 @@ class Journal(Protocol):
     `JournalBroken` from everything once the storage has failed.
     """
 
-    async def accept(self, envelope: Envelope, routes: Sequence[Route]) -> Acceptance:
-        """Commit the message, its dedupe key and one delivery for each route, as one transaction."""
+    async def accept(
+        self,
+        envelope: Envelope,
+        routes: Sequence[Route],
+        then: Callable[[Acceptance], None] | None = None,
+    ) -> Acceptance:
+        """
+        Commit the message, its dedupe key and one delivery for each route, as one transaction. ``then``
+        is called with the answer as soon as there is one, also when nobody waits for it any more.
+        """
         ...
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:

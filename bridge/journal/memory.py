@@ -1,7 +1,7 @@
 """The journal as a model: the same promises as ``sqlite``, kept in plain dicts and nowhere else."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -104,7 +104,18 @@ class MemoryJournal:
             sum(entry.size for entry in queued) / self._capacity.max_bytes,
         )
 
-    async def accept(self, envelope: Envelope, routes: Sequence[Route]) -> Acceptance:
+    async def accept(
+        self,
+        envelope: Envelope,
+        routes: Sequence[Route],
+        then: Callable[[Acceptance], None] | None = None,
+    ) -> Acceptance:
+        acceptance = self._accept(envelope, routes)
+        if then is not None:
+            then(acceptance)
+        return acceptance
+
+    def _accept(self, envelope: Envelope, routes: Sequence[Route]) -> Acceptance:
         self._ages.note()
         limit = self._capacity.resume_at if self._full else self._capacity.refuse_at
         self._full = self.fullness >= limit

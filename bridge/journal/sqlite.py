@@ -134,14 +134,17 @@ class SqliteJournal:
         """0 to 1 and above: how near the nearest of the three limits of `Capacity` is."""
         return self._gauge.fullness
 
-    async def accept(self, envelope: Envelope, routes: Sequence[Route]) -> Acceptance:
+    async def accept(
+        self,
+        envelope: Envelope,
+        routes: Sequence[Route],
+        then: Callable[[Acceptance], None] | None = None,
+    ) -> Acceptance:
         if self._gauge.full:
             self._refuse()
-        accepted: Acceptance = await self._writer.submit(
-            Accepting(
-                envelope, routes, encode(envelope), event_name(envelope.source.instance, envelope.id)
-            )
-        )
+        name = event_name(envelope.source.instance, envelope.id)
+        accepting = Accepting(envelope, routes, encode(envelope), name)
+        accepted: Acceptance = await self._writer.submit(accepting, then)
         return accepted
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
@@ -150,7 +153,9 @@ class SqliteJournal:
             page = self._sent.add(mark)
             if page is not None:
                 # The mark of what could not be committed stays: it is put in at the next opening.
-                self._writer.submit_later(Settling(delivery, outcome), partial(self._sent.reached, page))
+                self._writer.submit_later(
+                    Settling(delivery, outcome), lambda _settled: self._sent.reached(page)
+                )
                 return
         await self._writer.submit(Settling(delivery, outcome))
 

@@ -52,11 +52,11 @@ Work = Accepting | Settling | Asking
 
 @dataclass(slots=True)
 class Order:
-    """Work, and who waits for it: a future, or just something to be called once it is committed."""
+    """Work, who waits for it, and what is to be called with its result once it is committed."""
 
     work: Work
     future: asyncio.Future[Any] | None
-    committed: Callable[[], None] | None = None
+    then: Callable[[Any], None] | None
     result: Any = None
     error: Exception | None = None
 
@@ -92,12 +92,15 @@ class Writer:
 
     # --- on the loop ------------------------------------------------------------------------------
 
-    def submit(self, work: Work) -> asyncio.Future[Any]:
-        """The answer to ``work``, once it is committed. Raises `JournalBroken`."""
+    def submit(self, work: Work, then: Callable[[Any], None] | None = None) -> asyncio.Future[Any]:
+        """
+        The answer to ``work``, once it is committed; ``then`` is called with it before. Raises
+        `JournalBroken`.
+        """
         if self.broken or self._closing:
             raise JournalBroken(self.broken or "the journal is closed")
         future = self._loop.create_future()
-        self._gathered.append(Order(work, future))
+        self._gathered.append(Order(work, future, then))
         if self._loop.time() - self._handed_at > _QUIET:
             self._hand_over()
         elif not self._soon:
@@ -105,7 +108,7 @@ class Writer:
             self._loop.call_soon(self._hand_over)
         return future
 
-    def submit_later(self, work: Work, committed: Callable[[], None]) -> None:
+    def submit_later(self, work: Work, then: Callable[[Any], None]) -> None:
         """
         As `submit`, for what nobody waits for: with the next group, or after `LATER` seconds. Only a
         success is told of.
@@ -114,7 +117,7 @@ class Writer:
             raise JournalBroken(self.broken or "the journal is closed")
         if not self._soon and self._later is None:
             self._later = self._loop.call_later(LATER, self._hand_over)
-        self._gathered.append(Order(work, None, committed))
+        self._gathered.append(Order(work, None, then))
 
     @property
     def has_gathered(self) -> bool:
@@ -142,13 +145,15 @@ class Writer:
     @staticmethod
     def _answer(orders: list[Order]) -> None:
         for order in orders:
+            if order.then is not None and order.error is None:
+                try:
+                    order.then(order.result)
+                except Exception as e:  # noqa: BLE001 # whoever asked must hear of it, and the others too
+                    order.error = e
             future = order.future
-            if future is None:
-                if order.committed is not None and order.error is None:
-                    order.committed()
-            elif future.done():  # whoever asked was cancelled; the work stays done
+            if future is None or future.done():  # nobody asked, or was cancelled; the work stays done
                 continue
-            elif order.error is not None:
+            if order.error is not None:
                 future.set_exception(order.error)
             else:
                 future.set_result(order.result)
@@ -187,10 +192,9 @@ class Writer:
         gathered: list[Order] = []
         while orders is not None:
             gathered += orders
-            try:
-                orders = self._handed.get_nowait()
-            except queue.Empty:
+            if self._handed.empty():  # there is no other who takes
                 return gathered, False
+            orders = self._handed.get()
         return gathered, True
 
     def _group(self, orders: list[Order]) -> None:

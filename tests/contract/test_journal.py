@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridge.journal import Verdict
+from bridge.journal import Acceptance, Verdict
 from bridge.model import EventId, EventKind, MessageId, Outcome, Reaction, Status
 from tests.builders import a_place, a_route, an_envelope
 from tests.clock import NOON
@@ -43,6 +43,26 @@ def test_a_new_message_becomes_one_delivery_for_each_route(run: Any) -> None:
         assert answer.deliveries[0].seq < answer.deliveries[1].seq
         assert NOON.timestamp() == answer.deliveries[0].since
         assert {THERE, ELSEWHERE} == set(await desk.journal.lanes())
+
+    run(scenario)
+
+
+def test_what_is_promised_is_told_of_also_when_nobody_waits_any_more(run: Any) -> None:
+    """
+    Whoever brought the message may be gone before the commit; its delivery must not wait for a restart.
+    """
+
+    async def scenario(desk: Desk) -> None:
+        told: list[Acceptance] = []
+        asking = asyncio.ensure_future(desk.journal.accept(an_envelope(), [a_route()], told.append))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+        again = await desk.journal.accept(an_envelope(), [a_route()], told.append)
+
+        assert [Verdict.NEW, Verdict.DUPLICATE] == [acceptance.verdict for acceptance in told]
+        assert again is told[1]
+        assert 1 == len(told[0].deliveries)
 
     run(scenario)
 

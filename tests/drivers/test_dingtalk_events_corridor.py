@@ -45,10 +45,10 @@ class Crowded(MemoryJournal):
 
     full = False
 
-    async def accept(self, envelope: Any, routes: Any) -> Any:
+    async def accept(self, envelope: Any, routes: Any, then: Any = None) -> Any:
         if self.full:
             raise JournalFull("no room")
-        return await super().accept(envelope, routes)
+        return await super().accept(envelope, routes, then)
 
 
 @asynccontextmanager
