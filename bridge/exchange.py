@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -57,6 +58,49 @@ class _Protocol(ResponseHandler):
             super().resume_reading(resume_parser)
 
 
+class _Under:
+    """An exchange that is under way, until ``ends_by`` in the loop's time."""
+
+    __slots__ = ("content", "ends_by", "protocol")
+
+    def __init__(self, protocol: ResponseHandler, ends_by: float) -> None:
+        self.protocol = protocol
+        self.ends_by = ends_by
+        self.content: aiohttp.StreamReader | None = None
+
+    def cut_off(self) -> None:
+        """Whoever waits for the rest gets a `TimeoutError`."""
+        self.protocol.set_exception(TimeoutError())
+        if self.content is not None:
+            self.content.set_exception(TimeoutError())
+
+
+class _Watch:
+    """One look at all exchanges now and then, in place of a timer for each: it is up to a tenth late."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._under_way: set[_Under] = set()
+        self._next: asyncio.TimerHandle | None = None
+
+    def begin(self, protocol: ResponseHandler, seconds: float) -> _Under:
+        one = _Under(protocol, self._loop.time() + seconds)
+        self._under_way.add(one)
+        if self._next is None:
+            self._next = self._loop.call_later(seconds / 10, self._look, seconds / 10)
+        return one
+
+    def end(self, one: _Under) -> None:
+        self._under_way.discard(one)
+
+    def _look(self, again: float) -> None:
+        self._next = self._loop.call_later(again, self._look, again) if self._under_way else None
+        now = self._loop.time()
+        for one in [one for one in self._under_way if one.ends_by <= now]:
+            self.end(one)
+            one.cut_off()
+
+
 class Connector(aiohttp.TCPConnector):
     """
     Takes no connection from its pool on which something has arrived that nobody asked for: it would
@@ -65,6 +109,7 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, *, ttl_dns_cache: int = 60, **options: Any) -> None:  # noqa: ANN401  # aiohttp's own
         super().__init__(ttl_dns_cache=ttl_dns_cache, **options)
+        self.watch = _Watch(self._loop)
         self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
@@ -86,8 +131,9 @@ async def exchange(
             if head is not None:
                 kept = await session.connector._get(head.key, [])  # noqa: SLF001  # see the module's text
                 if kept is not None:
-                    async with asyncio.timeout(session.timeout.total):
-                        return await _over(kept, b"%b%d\r\n\r\n%b" % (head.lines, len(body), body))
+                    request = b"%b%d\r\n\r\n%b" % (head.lines, len(body), body)
+                    seconds = session.timeout.total or math.inf
+                    return await _over(kept, request, session.connector.watch, seconds)
         async with session.request(
             method, url, data=_payload(body), headers=headers, allow_redirects=False
         ) as response:
@@ -103,19 +149,25 @@ async def exchange(
         raise Indeterminate(f"no answer: {type(e).__name__}", reason="no_answer") from None
 
 
-async def _over(kept: Connection, request: bytes) -> Answer:
-    """Write ``request``, read its answer, and leave the connection for the next one if it is fit."""
+async def _over(kept: Connection, request: bytes, watch: _Watch, seconds: float) -> Answer:
+    """
+    Write ``request``, read its answer, and leave the connection for the next one if it is fit. Raises
+    `TimeoutError` after ``seconds``.
+    """
     protocol = kept.protocol
     assert protocol is not None
     assert protocol.transport is not None, "the pool gives away no other"
+    under = watch.begin(protocol, seconds)
     try:
         protocol.set_response_params(read_until_eof=True)
         protocol.transport.write(request)
-        status, headers, content = await _answer_on(protocol)
-        answer = Answer(status, headers, await _read(content))
+        status, headers, under.content = await _answer_on(protocol)
+        answer = Answer(status, headers, await _read(under.content))
     except BaseException:
         kept.close()  # or the rest of this answer would be taken for the next one's
         raise
+    finally:
+        watch.end(under)
     kept.release()
     return answer
 

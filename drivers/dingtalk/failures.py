@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+_decode = json.JSONDecoder().decode
+
 MINUTE = 60.0
 HOUR = 3600.0
 BANNED_FOR = 300.0
@@ -154,7 +156,9 @@ _SHOWN_SCOPES = 10
 def read(body: bytes) -> dict[str, Any] | None:
     """The JSON object in an answer; None for anything else."""
     try:
-        answer = json.loads(body)
+        # json.loads would first guess the encoding, of which such a beginning leaves only one.
+        usual = body.startswith(b'{"')
+        answer = _decode(body.decode("utf-8", "surrogatepass")) if usual else json.loads(body)
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
