@@ -16,7 +16,7 @@ from bridge.clerk.moving import Mover
 from bridge.clock import Clock
 from bridge.config import Config
 from bridge.courier import Courier
-from bridge.delivery import Lanes
+from bridge.delivery import PLENTY, Lanes
 from bridge.desk import Desk
 from bridge.doors import Doors
 from bridge.driver import Driver
@@ -36,7 +36,10 @@ from bridge.routing import Router
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a daemon is given from outside, besides its two files. ``chance`` is for jitter."""
+    """
+    What a daemon is given from outside, besides its two files. ``chance`` is for jitter, ``plenty`` for
+    `Lanes`.
+    """
 
     clock: Clock
     environ: Mapping[str, str]
@@ -49,6 +52,7 @@ class Surroundings:
     ports: Callable[[], Mapping[int, int]]
     not_ready: Callable[[], str]
     chance: random.Random = field(default_factory=random.Random)
+    plenty: int = PLENTY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,7 @@ def assemble(
         began=clock.monotonic(),
         stopped=loops.stopped,
     )
-    lanes = Lanes(journal, courier, clock, metrics, feed)
+    lanes = Lanes(journal, courier, clock, metrics, feed, around.plenty)
     roster.mended = lanes.try_now
     commands = ChatCommands(
         journal=journal,

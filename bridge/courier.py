@@ -282,23 +282,20 @@ class Courier:
         if receipt.notes:
             log.info("delivery.noted", delivery=progress.delivery.id, notes=list(receipt.notes))
 
-    async def _timed(
+    def _timed(
         self,
         send: Callable[[], Awaitable[Receipt]],
         progress: Progress,
         outlet: Outlet,
         driver: object,
-    ) -> Receipt:
+    ) -> Awaitable[Receipt]:
         """
         ``send`` by ``driver``, under the instance's rate limit, and never longer than its
         ``send_timeout`` by far. Raises `_Reopened` if the driver is another by now, or the account
         is closed.
         """
-        suspended = outlet.gate.suspension
-        if outlet.limiter is None:
-            return await self._guarded(send, progress, outlet, driver, suspended)
-        async with outlet.limiter.slot():
-            return await self._guarded(send, progress, outlet, driver, suspended)
+        guarded = partial(self._guarded, send, progress, outlet, driver, outlet.gate.suspension)
+        return guarded() if outlet.limiter is None else _in_slot(outlet.limiter, guarded)
 
     async def _guarded(
         self,
@@ -462,6 +459,11 @@ def _said(delivery: Delivery) -> bool:
     reaction = delivery.envelope.reaction
     wanted = delivery.route.plan.reactions is ReactionMode.SAY
     return wanted and reaction is not None and not reaction.removed
+
+
+async def _in_slot(limiter: Limiter, send: Callable[[], Awaitable[Receipt]]) -> Receipt:
+    async with limiter.slot():
+        return await send()
 
 
 def _task() -> asyncio.Task[object]:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import math
 from bisect import insort
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -29,12 +30,17 @@ from bridge.tallies import Destination, Setback
 log = structlog.get_logger()
 
 PER_LANE = 64
-READ_AHEAD = 32
 IN_ALL = 4096
-"""
-Deliveries in memory, for one lane and for all; every lane may hold one in any case. When so many are left
-that more has to be read, it is read while they are sent.
-"""
+"""Deliveries in memory, for one lane and for all; every lane may hold one in any case."""
+
+PLENTY = IN_ALL * 3 // 4
+"""So many in memory leave room for others: up to there a burst in one lane need not be read again."""
+
+_SHORT = 4096
+"""Characters of a message of which many may be in memory."""
+
+READ_AHEAD = 32
+"""When a lane has no more than this, and the journal has, more is read while these are sent."""
 
 GRACE = 10.0
 """Seconds that sends in flight get when the daemon stops."""
@@ -89,7 +95,7 @@ class Lane:
     def __init__(self, gate: Gate, tally: Destination) -> None:
         self.gate = gate
         self.tally = tally
-        self.queue: list[Delivery] = []
+        self.queue: deque[Delivery] = deque()
         self.behind = False
         self.missed = False
         self.changed = False
@@ -114,8 +120,11 @@ class Lanes:
         clock: Clock,
         metrics: Metrics,
         feed: Feed | None = None,
+        plenty: int = PLENTY,
     ) -> None:
+        """Up to ``plenty`` deliveries in memory a lane may hold more than `PER_LANE`."""
         self.tallies = courier.tallies
+        self._plenty = plenty
         self._feed = feed or Feed()
         self._journal = journal
         self._courier = courier
@@ -127,6 +136,7 @@ class Lanes:
         self._parked: dict[ConversationRef, Lane] = {}
         self._gates: dict[ConversationRef, Gate] = {}
         self._in_memory = 0
+        self._unreported: list[tuple[Delivery, Outcome, Destination]] = []
         self._stopping = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self.ready = asyncio.Event()
@@ -144,6 +154,7 @@ class Lanes:
             self.ready.set()
             await self._stopping.wait()
             await self._finish()
+            self._report_all()
             watch.cancel()
 
     async def refresh(self) -> None:
@@ -180,7 +191,7 @@ class Lanes:
                 free += several
             else:
                 self._in_memory -= len(lane.queue)
-                lane.queue = []
+                lane.queue = deque()
                 lane.look_anew()
                 free += [one for one in several if one.seq != progress.delivery.seq]
         return free
@@ -230,12 +241,19 @@ class Lanes:
             lane = self._lanes.get(destination) or self._open(destination)
             if delivery.seq <= lane.refilled_to:
                 continue
-            full = len(lane.queue) >= PER_LANE or (lane.queue and self._in_memory >= IN_ALL)
-            if lane.behind or full:
+            if lane.behind or (lane.queue and not self._has_room(lane, delivery)):
                 lane.behind = lane.missed = True
-            else:
+                continue
+            if lane.queue and delivery.seq < lane.queue[-1].seq:
                 insort(lane.queue, delivery, key=_by_seq)
-                self._in_memory += 1
+            else:
+                lane.queue.append(delivery)
+            self._in_memory += 1
+
+    def _has_room(self, lane: Lane, delivery: Delivery) -> bool:
+        if len(lane.queue) < PER_LANE:
+            return self._in_memory < IN_ALL
+        return self._in_memory < self._plenty and len(delivery.envelope.message.text) <= _SHORT
 
     def stop(self) -> None:
         """Make `run` end: sends in flight get `GRACE` seconds, what waits stays in the journal."""
@@ -285,7 +303,7 @@ class Lanes:
             if lane.queue:
                 if lane.behind and len(lane.queue) <= READ_AHEAD:
                     self._read_ahead(destination, lane)
-                await self._deliver(lane, lane.queue.pop(0))
+                await self._deliver(lane, lane.queue.popleft())
             elif lane.behind:
                 await self._refill(destination, lane)
             elif not lane.gate.is_open or not await self._park(destination, lane):
@@ -351,7 +369,13 @@ class Lanes:
         await self._journal.settle(progress.delivery, outcome)
         lane.progress = None
         self._in_memory -= 1
-        self._report(progress.delivery, outcome, lane.tally)
+        if outcome.status is not Status.SENT:
+            self._report(progress.delivery, outcome, lane.tally)
+            return
+        # The lane's next message goes out first.
+        if not self._unreported:
+            asyncio.get_running_loop().call_soon(self._report_all)
+        self._unreported.append((progress.delivery, outcome, lane.tally))
 
     def _read_ahead(self, destination: ConversationRef, lane: Lane) -> None:
         """Read on in the journal while what is in memory is sent."""
@@ -367,7 +391,7 @@ class Lanes:
             lane.missed = lane.changed = False
             found = await self._journal.waiting(destination, PER_LANE)
         lane.ahead = None
-        lane.queue = list(found)
+        lane.queue = deque(found)
         lane.behind = lane.missed or len(found) == PER_LANE
         if found:
             lane.refilled_to = max(lane.refilled_to, found[-1].seq)
@@ -386,6 +410,11 @@ class Lanes:
             await asyncio.wait([lane.task for lane in lanes], timeout=_RECHECK)
             if late:
                 return
+
+    def _report_all(self) -> None:
+        unreported, self._unreported = self._unreported, []
+        for one in unreported:
+            self._report(*one)
 
     def _report(self, delivery: Delivery, outcome: Outcome, tally: Destination) -> None:
         destination = delivery.route.destination

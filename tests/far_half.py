@@ -53,7 +53,8 @@ class Bridge:
 
 
 @asynccontextmanager
-async def a_bridge(*script, journal=None, limit=None, there=None, **outlet):
+async def a_bridge(*script, journal=None, limit=None, there=None, plenty=0, **outlet):
+    """Without ``plenty`` of room in memory, as it is when many conversations are busy."""
     clock = VirtualClock()
     journal = journal or a_journal(clock)
     there = there or Loopback()
@@ -73,7 +74,7 @@ async def a_bridge(*script, journal=None, limit=None, there=None, **outlet):
     courier = Courier(
         journal=journal, outlets=outlets, clock=clock, metrics=metrics, random=random.Random(1)
     )
-    lanes = Lanes(journal, courier, clock, metrics)
+    lanes = Lanes(journal, courier, clock, metrics, plenty=plenty)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(lanes.run())
         await lanes.ready.wait()

@@ -81,6 +81,34 @@ async def test_more_than_fits_into_memory_goes_through_the_journal_in_order():
 
 
 @scenario
+async def test_a_burst_of_short_messages_may_take_the_room_that_nobody_needs():
+    """So that it need not be read again; the others have their share all the same."""
+    plenty = PER_LANE * 5
+    async with a_bridge(10.0, 10.0, plenty=plenty) as bridge:
+        for n in range(plenty * 2):
+            await bridge.say(f"{n}")
+        alone = bridge.lanes._in_memory
+        for n in range(PER_LANE):
+            await bridge.say(f"other {n}", to="there/other")
+        with_others = bridge.lanes._in_memory
+        await bridge.settled()
+
+        assert plenty == alone
+        assert plenty + PER_LANE == with_others
+        sent = [text for text in bridge.there.texts if not text.startswith("other")]
+        assert [*map(str, range(plenty * 2))] == sent
+
+
+@scenario
+async def test_long_messages_get_no_more_than_their_share_of_memory():
+    async with a_bridge(10.0, plenty=PER_LANE * 5) as bridge:
+        for n in range(PER_LANE * 2):
+            await bridge.say(f"{n}" + "x" * 5000)
+
+        assert PER_LANE == bridge.lanes._in_memory
+
+
+@scenario
 async def test_memory_is_bounded_over_all_lanes():
     async with a_bridge(*[5.0] * 300) as bridge:
         for n in range(5000):

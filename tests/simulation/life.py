@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from bridge.assembly import Parts, Surroundings, assemble
 from bridge.config import Config, DeliverySettings, Global, Instance
+from bridge.delivery import PLENTY
 from bridge.driver import DriverSpec, Settings, Toolbox
 from bridge.files import Reading
 from bridge.journal import Capacity
@@ -215,6 +216,7 @@ class Life:
             ports=dict,
             not_ready=str,
             chance=random.Random(f"{self.seed} jitter {self.number}"),
+            plenty=0 if self.number % 4 else PLENTY,  # as a rule the journal has to be read
         )
 
     def _read(self) -> Reading:
