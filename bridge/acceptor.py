@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -47,6 +48,7 @@ class Acceptor:
         self._commands = commands
         self._unlooked: list[tuple[Envelope, Sequence[Delivery]]] = []
         self._log = log.bind()  # as it is set up by now: looking it up costs more than saying nothing
+        self._says_all = self._log.is_enabled_for(logging.INFO)
 
     async def take(self, instance: InstanceId, inbound: Inbound) -> None:
         """
@@ -93,7 +95,7 @@ class Acceptor:
         self._count(envelope, acceptance)
         if verdict is Verdict.CONFLICT:
             self._log.warning("message.conflicted", instance=instance, message=envelope.id)
-        else:
+        elif self._says_all:
             self._log.info(
                 "message.accepted",
                 instance=instance,

@@ -85,9 +85,9 @@ class Toolbox:
     fetch: Fetch = _fetch_nothing
     mended: Callable[[], None] = lambda: None
 
-    async def request(
+    def request(
         self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str]
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
         """
         One exchange with a platform, without redirects, within the instance's ``send_timeout``.
 
@@ -95,7 +95,7 @@ class Toolbox:
         `Indeterminate` when it broke or timed out afterwards. Neither names the URL, nor is chained
         to an error that does: it may hold a secret.
         """
-        return await exchange(self.http, method, url, body=body, headers=headers)
+        return exchange(self.http, method, url, body=body, headers=headers)
 
 
 class Driver(Protocol):

@@ -230,7 +230,7 @@ def hostile():
         destinations=(
             replace(
                 a_destination("here/room", LaneState.SUSPENDED),
-                destination=replace(place, conversation=HOSTILE),
+                destination=place._replace(conversation=HOSTILE),
                 last_failure=Failure(ago(5), HOSTILE, HOSTILE),
             ),
         ),
