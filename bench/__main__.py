@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from bench import figures as measure
 from bench import footprint, plot, scales
+from bench.flush import cold_flush
 from bench.ports import free_port
 from bench.process import Cores, pinned
 from bench.rig import Rig
@@ -134,6 +135,7 @@ async def latency(rig: Rig, size: Size) -> list[Figure]:
         lambda: measure.relay_latency(rig, size.latency),
         lambda: measure.bridge_latency(rig, size.latency),
     )
+    flush = [await cold_flush(rig.directory, size.latency) for _ in range(size.pairs)]
     relay = "bare relay"
     return [
         Figure(
@@ -153,6 +155,7 @@ async def latency(rig: Rig, size: Size) -> list[Figure]:
             relay,
             "difference",
         ),
+        Figure("of which this disk: 20 KB flushed", "ms", flush),
     ]
 
 
