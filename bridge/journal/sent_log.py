@@ -3,9 +3,9 @@ What was sent, written down at once: mapped memory beside the journal that outli
 
 A lane may go on with its next message only when this one is known to be sent, else a crash would
 repeat both. Waiting for a commit each time would cost a lane more than the sending. So the mark is
-made here, in well under a microsecond of the disk's time, and SQLite follows a few milliseconds
-later, many at once. After a crash the marks that SQLite had not seen are put into it. A power cut
-may take the last few milliseconds of marks with it: that costs a message sent twice, never one lost.
+made here, in well under a microsecond of the disk's time, and SQLite follows some hundredths of a
+second later, many at once. After a crash the marks that SQLite had not seen are put into it. A power
+cut may take the last of them with it: that costs a message sent twice, never one lost.
 """
 
 import json
