@@ -21,7 +21,7 @@ from bridge.routing import Router
 
 log = structlog.get_logger()
 
-_SOON = 0.01
+_SOON = 0.002
 """Seconds after which messages that are hardly part of a loop are looked at."""
 
 
@@ -84,9 +84,11 @@ class Acceptor:
         return await self._journal.accept(envelope, routes, partial(self._offer, envelope))
 
     def _offer(self, envelope: Envelope, acceptance: Acceptance) -> None:
-        if self._loops is not None and acceptance.deliveries:
-            self._look(self._loops, envelope, acceptance.deliveries)
-        self._lanes.offer(acceptance.deliveries)
+        try:
+            if self._loops is not None and acceptance.deliveries:
+                self._look(self._loops, envelope, acceptance.deliveries)
+        finally:  # whatever goes wrong there, it is promised
+            self._lanes.offer(acceptance.deliveries)
 
     def _tell(self, envelope: Envelope, acceptance: Acceptance) -> None:
         verdict = acceptance.verdict

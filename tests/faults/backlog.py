@@ -34,7 +34,7 @@ _READY_WITHIN = 2.0
 _MOST_MB = 150.0
 _LIMIT, _RESUMES_AT = 0.95, 0.70
 _BEFORE_THE_LIMIT = 40
-_SLACK = 0.05
+_SLACK = 0.1
 _OUT_MEANWHILE = 1500
 """Messages that may go out between the moment when some are taken again and our next try."""
 _A_FEW = 10
