@@ -127,6 +127,8 @@ class Town:
             back = await self._joined(f"{BOT}_", seconds=_WITHIN)
             self.stage.expect(back, "not in the channels under another nick")
             await asyncio.sleep(1.0)
+            # The first in a channel is its operator, and it is the witness who has to kick later.
+            thief.say("MODE #c0 +o witness")
             thief.say("QUIT")
             taken = await self.world.irc.until(_renamed, seconds=_WITHIN)
             self.stage.expect(taken, "the nick was free, and not taken back")
