@@ -62,6 +62,9 @@ class Acceptor:
             self._log.info("message.ignored", instance=instance, reason=inbound.ignored)
         for envelope in inbound.envelopes:
             self._tell(envelope, await self._accept(envelope))
+        if not inbound.envelopes:
+            # Nothing was waited for: a stream of such, much of it here already, would hold the loop.
+            await asyncio.sleep(0)
 
     def emit_for(self, instance: InstanceId) -> Emit:
         """`take` for one instance: what its listener is given."""
