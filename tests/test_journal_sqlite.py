@@ -202,6 +202,25 @@ def test_what_goes_wrong_when_it_is_told_of_is_for_the_one_who_asked(path: Path)
     with_journal(path, scenario)
 
 
+def test_what_goes_wrong_when_nobody_waits_any_more_is_told_all_the_same(path: Path) -> None:
+    """Whoever asked is gone: the loop hears of it, so that it stands in the log."""
+
+    def tell(acceptance: Acceptance) -> None:
+        raise ValueError("not now")
+
+    async def scenario(journal: Any) -> None:
+        heard: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, told: heard.append(told))
+        asking = asyncio.ensure_future(journal.accept(an_envelope(id="m1"), [a_route()], tell))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await journal.accept(an_envelope(id="m2"), [a_route()])
+
+        assert ["not now"] == [str(told["exception"]) for told in heard]
+
+    with_journal(path, scenario)
+
+
 def test_names_are_found_before_and_after_they_are_sorted_in(path: Path) -> None:
     """
     A duplicate is a duplicate however many messages lie between the two, and across a restart.

@@ -142,14 +142,16 @@ class Writer:
             self._handed.put(self._gathered)
             self._gathered = []
 
-    @staticmethod
-    def _answer(orders: list[Order]) -> None:
+    def _answer(self, orders: list[Order]) -> None:
         for order in orders:
             if order.then is not None and order.error is None:
                 try:
                     order.then(order.result)
                 except Exception as e:  # noqa: BLE001 # whoever asked must hear of it, and the others too
                     order.error = e
+                    if order.future is None or order.future.done():
+                        told = {"message": "committed, but not passed on", "exception": e}
+                        self._loop.call_exception_handler(told)
             future = order.future
             if future is None or future.done():  # nobody asked, or was cancelled; the work stays done
                 continue
