@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridge.clock import Clock
-from bridge.courier import Outlet
 from bridge.driver import DriverSpec
 from bridge.journal import Crowd, Journal
 from bridge.model import (
@@ -28,6 +27,7 @@ from bridge.model import (
     Sender,
     UserId,
 )
+from bridge.outlets import Outlet
 from bridge.tallies import Tallies
 
 WORD = "/bridge"

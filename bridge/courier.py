@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 
 from bridge.clock import Clock
-from bridge.driver import Driver, Editor, Reactor, Recaller
+from bridge.driver import Editor, Reactor, Recaller
 from bridge.errors import (
     Broken,
     DeliveryError,
@@ -28,26 +28,22 @@ from bridge.errors import (
 from bridge.gates import Gate, suspended_for
 from bridge.journal import Journal, Suspension
 from bridge.limits import Limiter
-from bridge.media import resolve
 from bridge.media_links import MediaLinks
 from bridge.metrics import Metrics
 from bridge.model import (
-    AttachmentMode,
     Delivery,
     EventKind,
     InstanceId,
     MessageId,
     Outcome,
-    Outgoing,
     ReactionMode,
     Receipt,
     Status,
-    Support,
 )
-from bridge.render import Resolved, Style, render
+from bridge.outlets import Outlet, Progress
+from bridge.rendering import Renderer
 from bridge.retry import LONGEST_RETRY_AFTER, wait_after
 from bridge.tallies import Setback, Tallies
-from bridge.transform import is_heavy, transformed
 
 log = structlog.get_logger()
 
@@ -60,49 +56,8 @@ Seconds after a start in which nothing is given up: what waited while the daemon
 meanwhile, and a clock that was set before the start makes a message look older than it is.
 """
 
-_SURELY_IN_TIME = 10.0
-"""Seconds after its acceptance for which nobody asks whether the clock was set."""
-
 _GUARD = 10.0
 """Seconds beyond ``send_timeout`` after which a send that ignores it is given up."""
-
-
-@dataclass(slots=True)
-class Outlet:
-    """
-    One instance as a destination: its driver, and all that its lanes share.
-
-    It stays the same while the instance is known; a reload puts another driver into it.
-    """
-
-    driver: Driver
-    platform: str
-    style: Style
-    gate: Gate
-    limiter: Limiter | None = None
-    on_lost_answer: str = "repeat"
-    send_timeout: float = 15.0
-    paused: bool = False
-    """By an operator; the gate is held."""
-    removed: bool = False
-    """From the configuration; the gate is held until it comes back."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """What has been achieved for the delivery that a lane works on."""
-
-    delivery: Delivery
-    sending: bool = False
-    ends_by: float = math.inf
-    """In the loop's time: when what is being sent must have ended. The lanes' watch sees to it."""
-    overdue: bool = False
-    """The watch has interrupted the send."""
-    asking: InstanceId | None = None
-    """The instance that is asked for an attachment just now."""
-    tries_at: float | None = None
-    """In monotonic seconds, while the next attempt is waited for."""
-    message_ids: list[MessageId] = field(default_factory=list)
 
 
 class _Reopened(Exception):  # a signal within this file
@@ -125,6 +80,11 @@ class Courier:
     """In monotonic seconds: when this process started to send."""
     stopped: Callable[[int], str] = lambda _seq: ""
     """Why the delivery of that seq must not be sent, because it would go round; else empty."""
+    renderer: Renderer = field(init=False)
+
+    def __post_init__(self) -> None:
+        renderer = Renderer(self.journal, self.outlets, self.clock, self.links)
+        object.__setattr__(self, "renderer", renderer)
 
     async def deliver(self, progress: Progress, gate: Gate) -> Outcome:
         """
@@ -192,12 +152,14 @@ class Courier:
             assert isinstance(driver, Recaller), "asked above"
             return await self._recall(progress, outlet, driver, copies)
         if copies and isinstance(driver, Editor):
-            parts = await self._render(progress, outlet, driver, in_place=True)
+            parts = await self.renderer.parts(progress, outlet, driver, in_place=True)
             if len(parts) == 1:
                 edit = partial(driver.edit, copies, parts[0])
                 self._note(await self._timed(edit, progress, outlet, driver), progress)
                 return Outcome(Status.SENT, tuple(progress.message_ids) or copies)
-        parts = await self._render(progress, outlet, driver)
+        parts = self.renderer.in_hand(progress, outlet)
+        if not parts:
+            parts = await self.renderer.parts(progress, outlet, driver)
         for number, part in enumerate(parts[delivery.parts :], delivery.parts + 1):
             receipt = await self._timed(partial(driver.send, part), progress, outlet, driver)
             self._note(receipt, progress)
@@ -233,48 +195,6 @@ class Courier:
         recall = partial(driver.recall, conversation, copies)
         self._note(await self._timed(recall, progress, outlet, driver), progress)
         return Outcome(Status.SENT)
-
-    async def _render(
-        self, progress: Progress, outlet: Outlet, driver: Driver, *, in_place: bool = False
-    ) -> tuple[Outgoing, ...]:
-        delivery = progress.delivery
-        envelope = delivery.envelope
-        capabilities = driver.capabilities
-        reply_to = None
-        quote = envelope.message.quote
-        answered = envelope.target if envelope.kind is EventKind.REACTION else quote and quote.id
-        if answered and capabilities.reply is Support.NATIVE:
-            reply_to = await self.journal.translate(envelope.source, answered, delivery.route.destination)
-        resolved: tuple[Resolved, ...] = ()
-        if envelope.message.attachments and delivery.route.plan.attachments != AttachmentMode.DROP:
-            drivers = {instance: each.driver for instance, each in self.outlets.items()}
-            progress.asking = envelope.source.instance
-            resolved = await resolve(envelope, drivers, self.clock, self.links)
-            progress.asking = None
-        steps = delivery.route.plan.transform
-        if is_heavy(envelope.message.text, steps):  # what is rendered below finds it done
-            await asyncio.to_thread(transformed, envelope.message.text, steps)
-        source = self.outlets.get(envelope.source.instance)
-        self.journal.on_the_bench(delivery)
-        parts = render(
-            delivery,
-            capabilities,
-            platform=source.platform if source else "",
-            style=outlet.style,
-            now=self._now_for(delivery),
-            resolved=resolved,
-            reply_to=reply_to,
-            in_place=in_place,
-        )
-        self.journal.on_the_bench(None)
-        return parts
-
-    def _now_for(self, delivery: Delivery) -> datetime:
-        """For the late mark: a message is not late because the clock was set meanwhile."""
-        now, received_at = self.clock.now(), delivery.envelope.received_at
-        if (now - received_at).total_seconds() <= _SURELY_IN_TIME:
-            return now
-        return received_at + timedelta(seconds=self.journal.age(received_at.timestamp()))
 
     def _note(self, receipt: Receipt, progress: Progress) -> None:
         if receipt.message_id is not None:

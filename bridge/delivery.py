@@ -19,12 +19,13 @@ from operator import attrgetter
 import structlog
 
 from bridge.clock import Clock
-from bridge.courier import LOOP, Courier, Progress
+from bridge.courier import LOOP, Courier
 from bridge.feed import Event, Feed
 from bridge.gates import PAUSED, Gate
 from bridge.journal import Chosen, Journal, Suspension
 from bridge.metrics import Metrics
 from bridge.model import ConversationId, ConversationRef, Delivery, InstanceId, Outcome, Status
+from bridge.outlets import Ahead, Progress
 from bridge.tallies import Destination, Setback
 
 log = structlog.get_logger()
@@ -33,11 +34,11 @@ PER_LANE = 64
 IN_ALL = 4096
 """Deliveries in memory, for one lane and for all; every lane may hold one in any case."""
 
-PLENTY = IN_ALL * 3 // 4
-"""So many in memory leave room for others: up to there a burst in one lane need not be read again."""
+PLENTY = 12288
+"""So many short ones: a burst of them, in one lane or in many, need not be read again."""
 
-_SHORT = 4096
-"""Characters of a message of which many may be in memory."""
+_SHORT = 1024
+"""Characters of a message that takes three kilobytes of memory, and has no attachment."""
 
 READ_AHEAD = 32
 """When a lane has no more than this, and the journal has, more is read while these are sent."""
@@ -70,8 +71,8 @@ class Lane:
     journal was asked. ``refilled_to``: everything up to this seq has come from the journal, so a
     later offer of it is the same delivery once more. ``ahead`` brings what follows in the journal on
     the last of the queue; None when nobody asked, or when it must be read anew, from the oldest on, for
-    then ``changed``. ``parked`` ends with whether there is more to do; ``seen`` says that the watch has
-    found it parked before.
+    then ``changed``. ``rendered`` is the next of the queue, ahead of its turn. ``parked`` ends with
+    whether there is more to do; ``seen`` says that the watch has found it parked before.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Lane:
         "progress",
         "queue",
         "refilled_to",
+        "rendered",
         "seen",
         "tally",
         "task",
@@ -101,6 +103,7 @@ class Lane:
         self.changed = False
         self.ahead: asyncio.Task[Sequence[Delivery]] | None = None
         self.refilled_to = 0
+        self.rendered: Ahead | None = None
         self.seen = False
         self.progress: Progress | None = None
 
@@ -122,7 +125,7 @@ class Lanes:
         feed: Feed | None = None,
         plenty: int = PLENTY,
     ) -> None:
-        """Up to ``plenty`` deliveries in memory a lane may hold more than `PER_LANE`."""
+        """Up to ``plenty`` deliveries that are short may be in memory, whatever the other limits say."""
         self.tallies = courier.tallies
         self._plenty = plenty
         self._feed = feed or Feed()
@@ -251,9 +254,11 @@ class Lanes:
             self._in_memory += 1
 
     def _has_room(self, lane: Lane, delivery: Delivery) -> bool:
-        if len(lane.queue) < PER_LANE:
-            return self._in_memory < IN_ALL
-        return self._in_memory < self._plenty and len(delivery.envelope.message.text) <= _SHORT
+        if len(lane.queue) < PER_LANE and self._in_memory < IN_ALL:
+            return True
+        message = delivery.envelope.message
+        small = len(message.text) <= _SHORT and not message.attachments and message.raw is None
+        return small and self._in_memory < self._plenty
 
     def stop(self) -> None:
         """Make `run` end: sends in flight get `GRACE` seconds, what waits stays in the journal."""
@@ -355,7 +360,10 @@ class Lanes:
         self._in_memory -= len(lane.queue) + (lane.progress is not None)
 
     async def _deliver(self, lane: Lane, delivery: Delivery) -> None:
-        progress = lane.progress = Progress(delivery)
+        progress = lane.progress = Progress(delivery, lane.rendered)
+        lane.rendered = None
+        if lane.queue:
+            asyncio.get_running_loop().call_soon(self._render_next, lane)
         try:
             outcome = await self._courier.deliver(progress, lane.gate)
         except asyncio.CancelledError:
@@ -376,6 +384,11 @@ class Lanes:
         if not self._unreported:
             asyncio.get_running_loop().call_soon(self._report_all)
         self._unreported.append((progress.delivery, outcome, lane.tally))
+
+    def _render_next(self, lane: Lane) -> None:
+        """While the platform is waited for there is time."""
+        if lane.queue and lane.progress is not None and lane.progress.sending:
+            lane.rendered = self._courier.renderer.ahead(lane.queue[0])
 
     def _read_ahead(self, destination: ConversationRef, lane: Lane) -> None:
         """Read on in the journal while what is in memory is sent."""

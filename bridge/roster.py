@@ -17,7 +17,6 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.config import Config, Instance
-from bridge.courier import Outlet
 from bridge.delivery import Lanes
 from bridge.driver import Driver, Emit, Listener, Webhook
 from bridge.errors import BridgeError, JournalBroken, Transient
@@ -29,6 +28,7 @@ from bridge.limits import Limiter
 from bridge.media_links import MediaLinks
 from bridge.metrics import Metrics
 from bridge.model import Capabilities, Finding, InstanceId, Outgoing, RateLimit, Receipt
+from bridge.outlets import Outlet
 from bridge.render import Style
 
 log = structlog.get_logger()

@@ -5,7 +5,7 @@ import random
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bridge.courier import Courier, Outlet
+from bridge.courier import Courier
 from bridge.delivery import Lanes
 from bridge.gates import Gate
 from bridge.journal.memory import MemoryJournal
@@ -14,6 +14,7 @@ from bridge.metrics import Metrics
 from bridge.model import (
     Status,
 )
+from bridge.outlets import Outlet
 from bridge.render import Style
 from tests.builders import a_journal, a_route, an_envelope
 from tests.clock import VirtualClock, run_virtual

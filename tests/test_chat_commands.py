@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 from bridge.acceptor import Acceptor
 from bridge.chat_commands import ChatCommands, is_command
-from bridge.courier import Outlet
 from bridge.errors import Refused
 from bridge.gates import Gate
 from bridge.metrics import Metrics
 from bridge.model import Capabilities, EventKind, Inbound, InstanceId, Plan, Support
+from bridge.outlets import Outlet
 from bridge.render import Style
 from bridge.routing import Router, Rule, Target
 from tests.builders import a_place, an_envelope

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from bridge import __version__
 from bridge.clock import Clock
-from bridge.courier import Outlet, Progress
 from bridge.delivery import Lanes
 from bridge.desk import (
     DESTINATIONS_SHOWN,
@@ -33,6 +32,7 @@ from bridge.generation import Generation
 from bridge.journal import Crowd, Journal
 from bridge.metrics import Metrics
 from bridge.model import ConversationRef
+from bridge.outlets import Outlet, Progress
 from bridge.roster import Roster
 from bridge.tallies import Destination, Source
 

@@ -314,7 +314,9 @@ class Play:
         lanes = list(parts.lanes._lanes.values())
         longest = max((len(lane.queue) for lane in lanes), default=0)
         in_memory = sum(len(lane.queue) + (lane.progress is not None) for lane in lanes)
-        if longest > max(PER_LANE, parts.lanes._plenty) or in_memory > IN_ALL + len(lanes):
+        if longest > max(PER_LANE, parts.lanes._plenty) or in_memory > max(
+            IN_ALL, parts.lanes._plenty
+        ) + len(lanes):
             self.world.complain(f"{in_memory} deliveries in memory, {longest} of one lane")
         if in_memory != parts.lanes._in_memory:
             counted = parts.lanes._in_memory
