@@ -115,7 +115,7 @@ POINTS: dict[str, Point] = {
     "accept: before the lanes hear of it": Point("bridge.delivery:Lanes.offer", _B),
     "accept: before the 200": Point("bridge.delivery:Lanes.offer", _A),
     # it goes out
-    "render: on the bench": Point("bridge.courier:render", _B),
+    "render: on the bench": Point("bridge.rendering:render", _B),
     "send: before": Point(f"{_ROBOT}.send", _B),
     "send: after": Point(f"{_ROBOT}.send", _A),
     "part: before it is booked": Point(f"{_JOURNAL}.part_sent", _B),
