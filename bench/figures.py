@@ -80,8 +80,8 @@ async def poster_rate(rig: Rig, count: int) -> float:
     return (count - 1) / (rig.sink.times[-1] - rig.sink.times[0])
 
 
-async def relay_latency(rig: Rig, seconds: float) -> Latency:
-    async with floor_relay(rig, GROUPS) as relay:
+async def relay_latency(rig: Rig, seconds: float, *, flushed: bool = False) -> Latency:
+    async with floor_relay(rig, GROUPS, flushed=flushed) as relay:
         return await _latency(rig, relay, seconds)
 
 

@@ -49,11 +49,13 @@ class Relay:
 
 
 @asynccontextmanager
-async def floor_relay(rig: Rig, groups: int) -> AsyncIterator[Relay]:
-    """The bare relay, ready."""
+async def floor_relay(rig: Rig, groups: int, *, flushed: bool = False) -> AsyncIterator[Relay]:
+    """The bare relay, ready; ``flushed``: with every body on disk before it is posted."""
     port = free_port()
     module = ["bench.floor_relay", "--port", str(port), "--sink", str(rig.sink.port)]
     log = rig.directory / f"relay-{next(rig.numbers)}.log"
+    if flushed:
+        module += ["--flushed", str(log.with_suffix(".flushed"))]
     async with running([*module, "--groups", str(groups)], log, core=rig.cores.subject) as process:
         yield Relay(process, port, await process.ready(port))
 
