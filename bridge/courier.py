@@ -331,9 +331,10 @@ class Courier:
             str(error),
             since,
         )
-        if gate.suspension is None and not gate.held:
+        known = gate.suspension is not None or gate.held
+        gate.suspend(suspension)  # first: the other lanes must not run into it while it is written down
+        if not known:
             await self.journal.suspend(suspension)
-        gate.suspend(suspension)
         log.error(
             "destination.suspended",
             instance=destination.instance,

@@ -155,7 +155,10 @@ class Lanes:
             await self.refresh()
             watch = tasks.create_task(self._watch())
             self.ready.set()
-            await self._stopping.wait()
+            try:
+                await self._stopping.wait()
+            finally:  # also when a lane has failed: what is offered from now on stays in the journal
+                self._stopping.set()
             await self._finish()
             self._report_all()
             watch.cancel()
@@ -192,6 +195,7 @@ class Lanes:
             if progress is None or not progress.sending:
                 self._abandon(destination, lane)
                 free += several
+                self.look([destination])  # or what is accepted next would overtake what stays
             else:
                 self._in_memory -= len(lane.queue)
                 lane.queue = deque()

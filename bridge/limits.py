@@ -81,8 +81,8 @@ class Limiter:
             self._in_flight -= 1
             self._completions.append(self._clock.monotonic())
             self._completed.set()
-            if token:
-                await self._journal.rate_completed(self._name, token, self._clock.now().timestamp())
+            if token:  # without waiting: what the platform has just answered may concern all lanes
+                self._journal.rate_completed(self._name, token, self._clock.now().timestamp())
 
     async def _wait(self) -> None:
         while True:

@@ -10,7 +10,7 @@ from bridge.errors import JournalBroken, Refused, Scope, Throttled, Transient
 from bridge.journal import Capacity, Choice, Retention
 from bridge.journal.memory import MemoryJournal
 from bridge.model import EventKind, MessageId, Reaction, Status
-from tests.builders import a_journal, a_place, a_route, an_envelope
+from tests.builders import a_delivery, a_journal, a_place, a_route, an_envelope
 from tests.clock import VirtualClock, run_virtual
 from tests.far_half import a_bridge, scenario
 
@@ -248,6 +248,35 @@ def test_what_an_operator_gives_back_while_the_lane_reads_ahead_goes_out_too(mom
     assert [*map(str, range(count))] == [text for text in texts if text != "refused"]
 
 
+@scenario
+async def test_nothing_overtakes_what_stays_when_an_operator_takes_one_out():
+    """The lane ends and begins anew meanwhile; a message comes in just then. Found by the simulation."""
+    async with a_bridge() as bridge:
+        gate = bridge.lanes._courier.outlets[bridge.there.instance].gate
+        gate.pause(10.0)
+        said = [await bridge.say(text) for text in ("dropped", "first", "second")]
+        await asyncio.sleep(1)
+        [chosen] = await bridge.journal.choose(Status.WAITING, Choice(ids=(said[0].id,)))
+        [free] = bridge.lanes.take_back([chosen])
+        await bridge.journal.move([free.seq], [Status.WAITING], Status.DROPPED, "dropped")
+        await bridge.say("third")
+        bridge.lanes.look([free.destination])
+        await bridge.settled()
+
+        assert ["first", "second", "third"] == bridge.there.texts
+
+
+@scenario
+async def test_what_is_offered_after_a_lane_has_failed_stays_in_the_journal():
+    """Whoever brought it is told of a message that is safe, not of a fault. Found by the simulation."""
+    async with a_bridge() as bridge:
+        bridge.lanes.stop()
+        await asyncio.sleep(1)
+        late = await bridge.say("late")
+
+        assert Status.WAITING == (await bridge.row(late)).status
+
+
 @pytest.mark.parametrize("moment", [0.5, 3.5, 4.0, 7.0])
 def test_what_an_operator_drops_while_the_lane_reads_ahead_is_not_sent(moment):
     """What was read before they were dropped does not count any more."""
@@ -283,10 +312,15 @@ def test_a_journal_that_breaks_ends_the_lanes_and_loses_nothing():
     async def part():
         async with a_bridge(journal=journal) as bridge:
             await bridge.say("word " * 500)
-            await bridge.settled()
+            try:
+                await bridge.settled()
+            finally:
+                bridge.lanes.offer((a_delivery("too late", to="there/other"),))
 
     with pytest.raises(ExceptionGroup) as caught:
         run_virtual(part())
+    assert caught.group_contains(JournalBroken)
+    assert not caught.group_contains(RuntimeError)
     assert caught.group_contains(JournalBroken)
     assert 1 == len(asyncio.run(journal.rows(Status.WAITING)))
 

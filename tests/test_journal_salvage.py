@@ -96,7 +96,8 @@ def test_a_salvage_of_a_whole_journal_is_that_journal(path: Path) -> None:
         await journal.settle(sent, Outcome(Status.SENT, (MessageId("posted"),)))
         await journal.suspend(Suspension(InstanceId("there"), None, "gone", "robot removed", NOON))
         token = await journal.rate_started("there", 5.0)
-        await journal.rate_completed("there", token, 6.0)
+        journal.rate_completed("there", token, 6.0)
+        await journal.suspensions()  # a round through the journal, behind it
 
     left = crashed(path, live)
     report, new = saved(left)

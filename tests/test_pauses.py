@@ -3,7 +3,10 @@
 import asyncio
 
 from bridge.errors import Broken, Scope, Throttled
+from bridge.journal import Capacity, Retention
+from bridge.journal.memory import MemoryJournal
 from bridge.model import RateLimit
+from tests.clock import VirtualClock
 from tests.far_half import a_bridge, scenario
 
 
@@ -24,6 +27,30 @@ async def test_a_conversation_that_is_tried_again_waits_for_the_pause_of_its_acc
         gate(bridge).release()
         await bridge.settled()
         assert [1001] == bridge.there.times
+
+
+class Slow(MemoryJournal):
+    """A journal that takes five seconds to write a suspension down."""
+
+    async def suspend(self, suspension):
+        await asyncio.sleep(5)
+        await super().suspend(suspension)
+
+
+@scenario
+async def test_others_see_what_is_broken_while_it_is_still_written_down():
+    """Or every conversation of the account would run into it once. Found by the simulation."""
+    script = (Broken("the robot was removed", scope=Scope.INSTANCE),)
+    journal = Slow(clock=VirtualClock(), capacity=Capacity(), retention=Retention())
+    async with a_bridge(*script, journal=journal) as bridge:
+        await bridge.say("a", to="there/one")
+        await asyncio.sleep(1)
+        await bridge.say("b", to="there/two")
+        await asyncio.sleep(200)
+        assert 1 == len(bridge.there.tried)
+
+        await bridge.settled()
+        assert {"a", "b"} == set(bridge.there.texts)
 
 
 @scenario

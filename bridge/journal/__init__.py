@@ -212,7 +212,9 @@ class Journal(Protocol):
         """A send under a limit begins; the returned token names it in `rate_completed`."""
         ...
 
-    async def rate_completed(self, limiter: str, token: int, at: float) -> None: ...
+    def rate_completed(self, limiter: str, token: int, at: float) -> None:
+        """Written down a moment later; nobody waits, for until then the send counts as in flight."""
+        ...
 
     async def rate_history(self, limiter: str, since: float) -> Sequence[float]:
         """

@@ -250,7 +250,7 @@ class MemoryJournal:
         self._rate[limiter, token] = _Send(at)
         return token
 
-    async def rate_completed(self, limiter: str, token: int, at: float) -> None:
+    def rate_completed(self, limiter: str, token: int, at: float) -> None:
         if (limiter, token) in self._rate:
             self._rate[limiter, token].completed_at = at
 

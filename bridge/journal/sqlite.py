@@ -170,7 +170,7 @@ class SqliteJournal:
                 name = post_name(delivery.route.destination, message_id)
                 self._store.names.add(name, delivery.seq)
 
-        await self._ask(work)
+        await self._writer.submit(Asking(work, posted=True))
 
     async def postpone(
         self, delivery: Delivery, *, attempts: int, due_at: float, reason: str, detail: str
@@ -244,8 +244,9 @@ class SqliteJournal:
     async def rate_started(self, limiter: str, at: float) -> int:
         return await self._ask(lambda db: standing.rate_started(db, limiter, at))
 
-    async def rate_completed(self, limiter: str, token: int, at: float) -> None:
-        await self._ask(lambda db: standing.rate_completed(db, limiter, token, at))
+    def rate_completed(self, limiter: str, token: int, at: float) -> None:
+        work = Asking(lambda db: standing.rate_completed(db, limiter, token, at))
+        self._writer.submit_later(work, lambda _done: None)
 
     async def rate_history(self, limiter: str, since: float) -> Sequence[float]:
         return await self._ask(lambda db: standing.rate_history(db, limiter, since))

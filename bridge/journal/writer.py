@@ -40,11 +40,13 @@ _NO_ROOM = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
 class Asking:
     """
     Anything that is not worth grouping; runs inside the group's transaction. What is not ``owed``
-    fails on a full disk instead of waiting for room.
+    fails on a full disk instead of waiting for room. What says that we ``posted`` something comes before
+    anything is accepted, for that may be its echo.
     """
 
     work: Callable[[sqlite3.Connection], Any]
     owed: bool = True
+    posted: bool = False
 
 
 Work = Accepting | Settling | Asking
@@ -222,16 +224,20 @@ class Writer:
         store, db = self._store, self._store.db
         accepting = [o for o in orders if type(o.work) is Accepting]
         settling = [o.work for o in orders if type(o.work) is Settling]
+        asking = [(o, work) for o in orders if isinstance(work := o.work, Asking)]
         now = self._clock.now().timestamp()
         try:
             db.execute("BEGIN IMMEDIATE")
             if settling:  # first, so that what we posted is known when it comes back at once
                 store.settle(settling, now)
+            for order, asked in asking:
+                if asked.posted:
+                    order.result = asked.work(db)
             if accepting:
                 store.accept([o.work for o in accepting if isinstance(o.work, Accepting)], now)
-            for order in orders:
-                if type(order.work) is Asking:
-                    order.result = order.work.work(db)
+            for order, asked in asking:
+                if not asked.posted:
+                    order.result = asked.work(db)
             store.finish()
             db.execute("COMMIT")
         except BaseException as e:

@@ -170,6 +170,24 @@ def test_what_we_posted_is_an_echo_when_it_comes_back(run: Any) -> None:
     run(scenario)
 
 
+def test_the_echo_of_a_part_may_come_while_the_part_is_booked(run: Any) -> None:
+    """
+    A platform may show us what we posted before its id is on disk: the two meet in one transaction.
+    """
+
+    async def scenario(desk: Desk) -> None:
+        delivery = await desk.accept()
+        _, _, echo = await asyncio.gather(
+            desk.journal.suspensions(),  # goes ahead alone, so that the others gather behind it
+            desk.journal.part_sent(delivery, 1, MessageId("ours")),
+            desk.journal.accept(an_envelope(id="ours", at="there/room"), [a_route()]),
+        )
+
+        assert Verdict.ECHO is echo.verdict
+
+    run(scenario)
+
+
 def test_a_reaction_to_what_we_posted_is_no_echo(run: Any) -> None:
     """
     It bears the id of our post, but somebody else put it there.

@@ -148,9 +148,9 @@ def test_completions_are_remembered_for_each_limiter(run: Any) -> None:
     async def scenario(desk: Desk) -> None:
         journal = desk.journal
         tokens = [await journal.rate_started("there", float(at)) for at in range(3)]
-        await journal.rate_completed("there", tokens[1], 20.0)
-        await journal.rate_completed("there", tokens[0], 30.0)
-        await journal.rate_completed("far", tokens[2], 40.0)
+        journal.rate_completed("there", tokens[1], 20.0)
+        journal.rate_completed("there", tokens[0], 30.0)
+        journal.rate_completed("far", tokens[2], 40.0)
 
         assert [20.0, 30.0] == list(await journal.rate_history("there", 0.0))
         assert [30.0] == list(await journal.rate_history("there", 20.0))

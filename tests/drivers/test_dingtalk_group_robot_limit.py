@@ -42,10 +42,10 @@ class Crashing:
         self._in_flight[token] = limiter
         return token
 
-    async def rate_completed(self, limiter: str, token: int, at: float) -> None:
+    def rate_completed(self, limiter: str, token: int, at: float) -> None:
         if not self.dead:
             del self._in_flight[token]
-            await self._disk.rate_completed(limiter, token, at)
+            self._disk.rate_completed(limiter, token, at)
 
     async def rate_history(self, limiter: str, since: float) -> list[float]:
         return list(await self._disk.rate_history(limiter, since))
@@ -53,7 +53,7 @@ class Crashing:
     async def reopened(self) -> "Crashing":
         """What was in flight counts as completed now, as `Journal.rate_history` promises."""
         for token, limiter in self._in_flight.items():
-            await self._disk.rate_completed(limiter, token, self._clock.now().timestamp())
+            self._disk.rate_completed(limiter, token, self._clock.now().timestamp())
         return Crashing(self._disk, self._clock)
 
 
