@@ -113,9 +113,11 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that reads and writes, with explicit transactions; usable in any one thread."""
-    return sqlite3.connect(
+    db = sqlite3.connect(
         path, isolation_level=None, timeout=BUSY, check_same_thread=False, cached_statements=256
     )
+    db.execute("PRAGMA wal_autocheckpoint = 0")  # `checkpoints` does it, and says when it fails
+    return db
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> int:
@@ -174,7 +176,6 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     if mode != "wal":
         raise JournalBroken(f"{path}: its file system cannot share memory: use a local disk")
     db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA wal_autocheckpoint = 2000")
     db.execute("PRAGMA journal_size_limit = 33554432")
     db.execute("PRAGMA cache_size = -8000")
     db.execute("PRAGMA temp_store = MEMORY")

@@ -20,6 +20,7 @@ from typing import Any
 from bridge.clock import Clock
 from bridge.errors import JournalBroken, JournalError, JournalFull
 from bridge.journal.blackbox import BlackBox
+from bridge.journal.checkpoints import Checkpoints
 from bridge.journal.gauge import Gauge
 from bridge.journal.store import Accepting, Settling, Store
 
@@ -75,6 +76,7 @@ class Writer:
     ) -> None:
         """``resources`` are closed by the thread when it ends: nobody else knows when that is."""
         self._store = store
+        self._checkpoints = Checkpoints(store.db)
         self._gauge = gauge
         self._box = box
         self._clock = clock
@@ -210,7 +212,7 @@ class Writer:
             if _is_own_fault(e):
                 self._one_by_one(orders, e)
             else:
-                self._break(f"the storage failed: {e}{_way_out(e)}")
+                self._storage_failed(e)
                 self._fail(orders, JournalBroken(self.broken))
         except Exception as e:  # noqa: BLE001 # a value that cannot be written, or a bug: of one order
             self._one_by_one(orders, e)
@@ -218,11 +220,23 @@ class Writer:
             # Before anybody hears of it: who was accepted last must see that the journal is full.
             self._gauge.read(self._store.rows, self._store.bytes, self._clock.monotonic())
             self._call(self._answer, orders)
+            if self._checkpoints.is_due:
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Everybody is answered. Without room it waits for some: what is in the log is safe there."""
+        try:
+            self._checkpoints.copy()
+        except sqlite3.Error as e:
+            if _name(e) in _NO_ROOM:
+                self._gauge.disk_is_full()
+            else:
+                self._storage_failed(e)
 
     def _transaction(self, orders: list[Order]) -> None:
         """All of it, or nothing."""
         store, db = self._store, self._store.db
-        accepting = [o for o in orders if type(o.work) is Accepting]
+        accepting = [(o, work) for o in orders if isinstance(work := o.work, Accepting)]
         settling = [o.work for o in orders if type(o.work) is Settling]
         asking = [(o, work) for o in orders if isinstance(work := o.work, Asking)]
         now = self._clock.now().timestamp()
@@ -234,7 +248,7 @@ class Writer:
                 if asked.posted:
                     order.result = asked.work(db)
             if accepting:
-                store.accept([o.work for o in accepting if isinstance(o.work, Accepting)], now)
+                store.accept([work for _, work in accepting], now)
             for order, asked in asking:
                 if not asked.posted:
                     order.result = asked.work(db)
@@ -246,10 +260,11 @@ class Writer:
                 raise _DiskFull from e
             raise
         store.commit()
+        self._checkpoints.committed(sum(len(work.encoded.body) for _, work in accepting))
         self._box.committed(store.last)
         self.commits += 1
-        for order in accepting:
-            order.result = order.work.result  # type: ignore[union-attr] # chosen by type above
+        for order, work in accepting:
+            order.result = work.result
 
     def _roll_back(self) -> None:
         db = self._store.db
@@ -287,6 +302,9 @@ class Writer:
             self._singly(owed)
         else:
             self._deferred += owed
+
+    def _storage_failed(self, error: sqlite3.Error) -> None:
+        self._break(f"the storage failed: {error}{_way_out(error)}")
 
     def _break(self, why: str) -> None:
         self.broken = self.broken or why

@@ -49,6 +49,10 @@ _PARAGRAPHS = frozenset(
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _TAG = re.compile(r"<[^<>]*>")
+_ENDLESS = re.compile(r"&#[0-9]{8,};?|&#[xX][0-9a-fA-F]{8,};?")
+"""No character has such a number, and Python refuses to read one of thousands of digits."""
+_NO_TAG = re.compile(r"<(?![^<>]*>)")
+_COMMENT = re.compile(r"<!--|<[!?]")
 _LANGUAGE = re.compile(r"(?:^|\s)language-([\w+#.-]{1,32})", re.ASCII)
 _SEEN = re.compile(r"https?://", re.IGNORECASE).match
 _MOST_OPEN = 40
@@ -62,12 +66,35 @@ Attributes = list[tuple[str, str | None]]
 
 def read_html(html: str) -> Document:
     """What ``html`` says. Nothing is raised, whatever it is; tags that are not known keep their words."""
+    html = _ENDLESS.sub("\ufffd", html)
     if html.count("<") > _MOST_TAGS:
         return paragraphs(unescape(_TAG.sub("", html)))
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(_NO_TAG.sub("&lt;", _without_comments(html)))
     reader.close()
     return tidy(reader.document())
+
+
+def _without_comments(html: str) -> str:
+    """
+    Without comments, declarations and instructions, which say nothing; one that nobody ends is text.
+    Python's parser raises for some of them, and for others its time grows with the square:
+    https://github.com/python/cpython/issues/135462
+    """
+    kept: list[str] = []
+    at = 0
+    missing: set[str] = set()  # or each of thousands would look for its end through all of the text
+    while found := _COMMENT.search(html, at):
+        kept.append(html[at : found.start()])
+        end = "-->" if found[0] == "<!--" else ">"
+        stop = -1 if end in missing else html.find(end, found.end())
+        if stop < 0:
+            missing.add(end)
+            kept.append("&lt;" + found[0][1:])
+            at = found.end()
+        else:
+            at = stop + len(end)
+    return "".join(kept) + html[at:]
 
 
 @dataclass(slots=True)

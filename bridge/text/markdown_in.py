@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _MOST_LEVELS = 60
 _MOST_MARKS = 3000
 """Each takes up to 14 µs, and the loop is not held for longer than 50 ms."""
+_MOST_LABELS = 1000
+"""Brackets: from each of them the parser looks for the one that closes it, up to the end."""
 _MARK = re.compile(r"[\[*_~`<&!\\]|\n")
 _RULE = "———"
 
@@ -59,7 +61,7 @@ def _parser() -> MarkdownIt:
 
 def read_markdown(text: str) -> Document:
     """What ``text`` says. Any text is Markdown, so nothing is raised and no word is lost."""
-    if len(_MARK.findall(text)) > _MOST_MARKS:
+    if len(_MARK.findall(text)) > _MOST_MARKS or text.count("[") > _MOST_LABELS:
         return paragraphs(text)
     tokens = _parser().parse(text)
     if any(token.level >= _MOST_LEVELS - 1 for token in tokens):

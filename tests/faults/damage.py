@@ -44,6 +44,8 @@ _LOOKS_EVERY = 0.05
 _IO_ERROR = 74
 _HURTS_WITHIN = 15.0
 _SETTLES_WITHIN = 20.0
+_FILLS_THE_LOG = 200
+"""Messages of each sender, after which the log has been copied into the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class Tally:
 
 
 async def damage_is_loud(directory: Path, _: Length) -> Result:
-    """Ten kinds of damage at the start, and two while it runs: told, and what is intact is saved."""
+    """Ten kinds of damage at the start, and three while it runs: told, and what is intact is saved."""
     tally, complaints = Tally(), list[str]()
     async with _stage(directory) as stage:
         template = await _leave_a_backlog(stage)
@@ -278,17 +280,20 @@ async def _while_it_runs(stage: Stage, template: Path) -> list[str]:
     if reason := why_not():
         return [f"while it runs: {reason}"]
     complaints = []
-    for name, call, error in (
-        ("read-only while it runs", "pwrite64", "EROFS"),
-        ("an fsync fails", "fdatasync", "EIO"),
+    for name, call, error, suffix, count in (
+        ("read-only while it runs", "pwrite64", "EROFS", None, 4),
+        ("an fsync of the log fails", "fdatasync", "EIO", "-wal", 4),
+        ("an fsync of the database fails", "fdatasync", "EIO", "", _FILLS_THE_LOG),
     ):
         _again(stage, template)
         stage.platform.mood = Mood.WELL
         await stage.daemon.start()
         assert stage.daemon.process is not None
         before = set(stage.ledger)
-        with _failing(stage.daemon.process, call, error):
-            async with stage.load(count=4, pause=0.01):
+        journal = stage.daemon.bridge.journal
+        file = None if suffix is None else journal.with_name(journal.name + suffix)
+        with _failing(stage.daemon.process, call, error, file):
+            async with stage.load(count=count, pause=0.01):
                 try:
                     status = await stage.daemon.process.ended(seconds=_HURTS_WITHIN)
                 except TimeoutError:
@@ -310,12 +315,13 @@ async def _while_it_runs(stage: Stage, template: Path) -> list[str]:
 
 
 @contextmanager
-def _failing(process: Subject, call: str, error: str) -> Iterator[None]:
-    """Every such call of the process fails."""
+def _failing(process: Subject, call: str, error: str, file: Path | None) -> Iterator[None]:
+    """Every such call of the process fails, on that file if one is named."""
     tracer = subprocess.Popen(
         [
             *("strace", "-f", "-q", "-p", str(process.pid), "-o", "/dev/null"),
             *("-e", f"trace={call}", "-e", f"inject={call}:error={error}"),
+            *(() if file is None else ("-P", str(file))),
         ],
         stderr=subprocess.DEVNULL,
     )

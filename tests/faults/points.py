@@ -12,20 +12,12 @@ import inspect
 import itertools
 import os
 import signal
-import sqlite3
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from bridge.journal.store import Store
-
-_WAL_LIMIT = 1900
-"""Frames; SQLite copies its WAL into the database at the first commit beyond 2,000."""
-_FRAMES_IN_WAL = struct.Struct("=I")
-_FRAMES_AT = 16  # https://www.sqlite.org/walformat.html, "The WAL-Index Header"
 
 
 class Side(StrEnum):
@@ -73,30 +65,6 @@ def _settles(store: Store, *_: object) -> bool:
     return store.last == store.standing.last and store.rows < store.standing.rows
 
 
-def _fills_the_wal(store: Store, *_: object) -> bool:
-    """The commit is one of the last before a checkpoint."""
-    with Path(f"{_file(store.db)}-shm").open("rb") as index:
-        index.seek(_FRAMES_AT)
-        frames: int = _FRAMES_IN_WAL.unpack(index.read(4))[0]
-    return frames >= _WAL_LIMIT
-
-
-class _Checkpointed:
-    """The commit before has copied the WAL into the database."""
-
-    def __init__(self) -> None:
-        self._before: int | None = None
-
-    def __call__(self, store: Store, *_: object) -> bool:
-        changed = Path(_file(store.db)).stat().st_mtime_ns
-        before, self._before = self._before, changed
-        return before is not None and changed != before
-
-
-def _file(db: sqlite3.Connection) -> str:
-    return str(db.execute("PRAGMA database_list").fetchone()[2])
-
-
 def _of_a_mark(body: bytes, *_: object) -> bool:
     return bytes(body[:4]) == b"sent"
 
@@ -130,8 +98,8 @@ POINTS: dict[str, Point] = {
     "settle: after the commit": Point(f"{_STORE}.commit", _B, when=_settles),
     "settle: after the mark is let go": Point(f"{_MARKS}.reached", _A),
     # SQLite's log goes into its file
-    "checkpoint: before": Point(f"{_STORE}.finish", _A, when=_fills_the_wal, spread=1),
-    "checkpoint: after": Point(f"{_STORE}.commit", _B, when=_Checkpointed(), spread=1),
+    "checkpoint: before": Point("bridge.journal.checkpoints:Checkpoints.copy", _B, spread=1),
+    "checkpoint: after": Point("bridge.journal.checkpoints:Checkpoints.copy", _A, spread=1),
     # what is past its time goes
     "prune: before": Point("bridge.journal.sqlite:prune_step", _B, Under.PRUNING),
     "prune: between two tables": Point("bridge.journal.pruning:_delete", _A, Under.PRUNING),

@@ -126,7 +126,7 @@ class Play:
 
     def _start(self) -> None:
         self.lives += 1
-        self.world.life = self.lives
+        self.world.lives(self.lives)
         self.life = Life(
             world=self.world,
             disk=self.disk,
@@ -244,6 +244,7 @@ class Play:
     async def _step(self, by: float) -> None:
         self.clock.step(by)
         self.world.disturbances += 1
+        self.world.clock_set_at = self.world.trace.now
         self.world.trace.note("clock", by)
 
     async def _act(self, act: Act) -> None:

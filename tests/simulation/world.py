@@ -6,6 +6,7 @@ in a conversation, the rate limit, patience after every kind of failure.
 """
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -116,6 +117,7 @@ class World:
     life: int = 0
     disturbances: int = 0
     """Grows whenever an operator, a reload or the clock may have changed what is waited for."""
+    clock_set_at: float = -math.inf
     heard: Callable[[Request], None] = lambda _posted: None
     """Is told of every post whose answer went out."""
     _lurking: dict[tuple[str, str], asyncio.Future[None]] = field(default_factory=dict)
@@ -138,6 +140,16 @@ class World:
             if failed.at > self.trace.now - _WRITTEN_WITHIN:
                 del self._failures[key]
         self.life = 0
+
+    def lives(self, life: int) -> None:
+        """
+        A daemon starts. What a rate limit has let through is written down by the clock on the wall, and
+        one that was set since cannot be told from time that passed (docs/reliability.md).
+        """
+        self.life = life
+        for instance, window in self._windows.items():
+            if self.clock_set_at > self.trace.now - LIMITS[instance][1]:
+                window.clear()
 
     async def next(self, moment: str, instance: str) -> None:
         """Until a request to ``instance`` has ``begun``, or was ``answered``."""
