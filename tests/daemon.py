@@ -40,7 +40,9 @@ def running(folder, *options, environ=None):
         stderr=log,
     )
     try:
-        wait_until(lambda: "daemon.started" in (folder / "log").read_text() or process.poll())
+        said = folder / "log"
+        wait_until(lambda: "daemon.started" in said.read_text() or process.poll() is not None)
+        assert process.poll() is None, f"it ended at once: {said.read_text()[-2000:]}"
         yield process
     finally:
         log.close()

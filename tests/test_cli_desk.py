@@ -253,8 +253,8 @@ def test_tail_shows_live_messages_and_hides_what_was_said(tmp_path):
     with a_receiver() as receiver:
         ear = write_files(tmp_path, url=receiver.url)
         with running(tmp_path):
-            two = ("tail", "--json", "--count", "2")
-            with started(tmp_path, *two) as quiet, started(tmp_path, *two, "--text") as loud:
+            some = ("tail", "--json", "--count", "6")
+            with started(tmp_path, *some) as quiet, started(tmp_path, *some, "--text") as loud:
                 number = 0
                 while quiet.poll() is None or loud.poll() is None:
                     post(ear, "the secret plan", f"m{number}")
@@ -265,7 +265,7 @@ def test_tail_shows_live_messages_and_hides_what_was_said(tmp_path):
     assert {"message.accepted", "delivery.sent"} >= {event["name"] for event in hidden}
     assert "the secret plan" not in shown[0]
     assert "the secret plan" in shown[1]
-    assert 2 == len(open_)
+    assert 6 == len(open_)
 
 
 def test_a_reload_says_what_changes_and_then_changes_it(tmp_path):
