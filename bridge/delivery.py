@@ -38,7 +38,7 @@ PLENTY = 12288
 """So many short ones: a burst of them, in one lane or in many, need not be read again."""
 
 _SHORT = 1024
-"""Characters of a message that takes three kilobytes of memory, and has no attachment."""
+"""Characters of a message of which many may be in memory: it takes a good kilobyte beside its text."""
 
 READ_AHEAD = 32
 """When a lane has no more than this, and the journal has, more is read while these are sent."""
