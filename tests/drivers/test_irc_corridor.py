@@ -67,6 +67,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(kind, tmp_path):
                     await daemon.say(text, port=port)
                 await daemon.until(lambda: len(peer.said()) >= 5, within=30)
                 server.kill()
+                await peer.until(lambda _lines: peer.gone)  # what it still said is on its way
                 heard += peer.said()
             for text in said[10:20]:
                 await daemon.say(text, port=port)
