@@ -293,6 +293,29 @@ def test_a_flood_is_read_and_written_in_no_time_and_kept(text):
     assert letters(text) == letters(write_plain(read_markdown(escape(text))))
 
 
+_BITS = ["<", "<!", "<!--", "-->", "<?", "<![", "<![CDATA[", "]]>", "</", "/>", ">", "&", "&#", "&#x"]
+_BITS += [
+    *"ab =\"'/;\n\0[]-!?",
+    "script",
+    "pre",
+    "p",
+    "ol",
+    "start",
+    "href",
+    "mx-reply",
+    "1" * 5000,
+    "D800",
+]
+
+
+@given(st.lists(st.sampled_from(_BITS), max_size=30).map("".join))
+@example("<![x>")
+@example("&#" + "1" * 5000)
+def test_no_html_raises_whatever_it_is_made_of(html):
+    """Python's parser does, for some of it."""
+    write_markdown(read_html(html))
+
+
 def test_what_is_nested_too_deep_keeps_its_words():
     """Fifty quotes, or fifty stresses, in each other."""
     quotes = read_markdown("> " * 50 + "deep")
